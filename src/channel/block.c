@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block.c - one operation that waits: try, spin, queue up, sleep, try again.
+ *
+ * A wake-up is a hint that a try may do now, not a promise: another thread may have
+ * been quicker.  Then the waiter queues up again.  Every wake-up of one item or one
+ * place goes to one waiter, and a waiter that leaves with something else than what
+ * woke it leaves that for whoever finds it in the try that each waiter makes after
+ * it has queued up.
+ *
+ * A rendezvous is the other way round: it queues up with its item first and spins
+ * after that, since the other side takes the item from the waiter itself.
+ */
+#include "channel/internal.h"
+
+#include <errno.h>
+
+static bool ready(const struct sksi_op *op)
+{
+    return op->tx ? sksi_send_ready(op->tx) : sksi_recv_ready(op->rx);
+}
+
+/* Begins a spin on this side of the channel. */
+static void spin_start(struct sksi_op *op, struct sksi_spin *s, int64_t deadline)
+{
+    struct sksi_spin_hint *hints = op->ch->spin;
+
+    sksi_spin_note(&hints[op->side]);
+    sksi_spin_start(s, &hints[op->side], sksi_spin_same_cpu(&hints[!op->side]), deadline);
+}
+
+/* Spins until the operation looks ready.  False when the budget is over. */
+static bool spin(struct sksi_op *op, int64_t deadline)
+{
+    struct sksi_spin_hint *hint = &op->ch->spin[op->side];
+    struct sksi_spin s;
+    bool found;
+
+    spin_start(op, &s, deadline);
+    while (!(found = ready(op)) && sksi_spin_more(&s))
+        ;
+    sksi_spin_learn(&s, hint, found);
+    return found;
+}
+
+/* A timer's receiver sleeps no longer than until the timer is due. */
+static int64_t sleep_limit(const struct sksi_op *op, int64_t deadline)
+{
+    int64_t due = op->ch->kind == SKSI_TIMER ? sksi_timer_due(op->ch) : SKS_NEVER;
+
+    return due < deadline ? due : deadline;
+}
+
+/* Sleeps until woken.  False when the deadline has passed. */
+static bool sleep_turn(struct sksi_op *op, int64_t deadline)
+{
+    struct sksi_parker parker = {0};
+    struct sksi_waiter w = {.parker = &parker, .want = SKSI_WANT_TURN};
+    struct sksi_gate *gate = &op->ch->gate;
+    int64_t limit = sleep_limit(op, deadline);
+    bool in_time = true;
+
+    sksi_wait_enter(gate, op->side, &w);
+    sksi_fence_heavy();
+    if (!ready(op))
+        in_time = sksi_wait_park(&parker, limit) || limit < deadline;
+    sksi_wait_leave(gate, op->side, &w);
+    return in_time;
+}
+
+/* Spins until somebody has claimed us, then sleeps. */
+static bool meet_wait(struct sksi_op *op, struct sksi_parker *parker, int64_t deadline)
+{
+    struct sksi_spin_hint *hint = &op->ch->spin[op->side];
+    struct sksi_spin s;
+    bool found;
+
+    spin_start(op, &s, deadline);
+    while (!(found = sksi_wait_token(parker) != 0) && sksi_spin_more(&s))
+        ;
+    sksi_spin_learn(&s, hint, found);
+    return found || sksi_wait_park(parker, deadline);
+}
+
+/* One turn of waiting on a rendezvous.  1 when the other side has taken or given
+ * the item, -EAGAIN to try again, -ETIMEDOUT. */
+static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
+{
+    struct sksi_parker parker = {0};
+    struct sksi_waiter w = {
+        .parker = &parker,
+        .want = op->items || op->ch->item_size == 0 ? SKSI_WANT_TURN : SKSI_WANT_WATCH,
+        .item = op->items,
+    };
+    struct sksi_tray **tray = op->tx ? &op->tx->tray : &op->rx->tray;
+    bool in_time, claimed;
+
+    if (!op->items && op->rx) { /* a peek: offer the handle's tray */
+        struct sksi_tray *t = sksi_tray_ready(op->ch, tray, 1);
+
+        if (!t)
+            return -ENOMEM;
+        w.item = sksi_tray_slot(op->ch, t, 0);
+        w.want = SKSI_WANT_TURN;
+    }
+    if (op->slots && op->tx)
+        w.want = SKSI_WANT_WATCH;
+    if (!sksi_meet_enter(op->ch, op->side, &w))
+        return -EAGAIN;
+    in_time = meet_wait(op, &parker, deadline);
+    sksi_wait_leave(&op->ch->gate, op->side, &w);
+    claimed = sksi_wait_token(&parker) != 0;
+    if (!claimed)
+        return in_time ? -EAGAIN : -ETIMEDOUT;
+    if (w.want == SKSI_WANT_WATCH || !sksi_meet_finish(&w, &op->ch->gate))
+        return -EAGAIN;
+    if (op->slots) {
+        struct sksi_tray *t = *tray;
+
+        t->at = 0;
+        t->n = 1;
+        *op->slots = w.item;
+        atomic_fetch_add_explicit(&op->ch->x_pending, 1, memory_order_relaxed); /* relaxed: stat */
+        sksi_receiver_refit(op->rx);
+    }
+    return 1;
+}
+
+ssize_t sksi_block(struct sksi_op *op, int64_t deadline)
+{
+    ssize_t r = op->try_once(op);
+    uint64_t start;
+
+    if (r != -EAGAIN || deadline <= SKS_NOW)
+        return r;
+    start = sksi_ticks();
+    for (;;) {
+        bool in_time = true;
+
+        if (op->ch->kind == SKSI_RENDEZVOUS) {
+            r = meet_turn(op, deadline);
+            if (r != -EAGAIN && r != -ETIMEDOUT)
+                break;
+            in_time = r == -EAGAIN;
+        } else if (op->ch->kind == SKSI_TIMER || !spin(op, deadline)) {
+            in_time = sleep_turn(op, deadline);
+        }
+        r = op->try_once(op);
+        if (r != -EAGAIN)
+            break;
+        if (!in_time) {
+            r = -ETIMEDOUT;
+            break;
+        }
+    }
+    sksi_count_wait(&op->ch->waits[op->side], sksi_ticks() - start);
+    return r;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * look.c - questions about a channel: statistics, identity, is the other side gone.
+ *
+ * Every figure comes from what the protocol keeps anyway: the indices are the counts.
+ */
+#include "channel/internal.h"
+
+#include <errno.h>
+
+int64_t sks_now(void)
+{
+    return sksi_clock_ns();
+}
+
+int64_t sks_after(int64_t ns)
+{
+    return sksi_clock_after(ns);
+}
+
+/* ---- statistics -------------------------------------------------------- */
+
+static uint64_t load(const _Atomic uint64_t *x)
+{
+    return atomic_load_explicit(x, memory_order_relaxed); /* relaxed: stat */
+}
+
+static uint64_t high_water(const struct sksi_chan *ch)
+{
+    uint64_t len = sksi_ring_tail_hint(&ch->tx.ring) - sksi_ring_head_hint(&ch->rx.ring);
+    uint64_t most = load(&ch->tx.ring.x_high_water);
+
+    return (int64_t)len > 0 && len <= ch->capacity && len > most ? len : most;
+}
+
+static uint64_t waited(const struct sksi_chan *ch, int side, bool ns)
+{
+    return ns ? sksi_ticks_to_ns(load(&ch->waits[side].x_ticks)) : load(&ch->waits[side].x_count);
+}
+
+static uint64_t stat_of(const struct sksi_chan *ch, sks_stat which)
+{
+    /* In this order no difference below can become negative. */
+    uint64_t discarded = load(&ch->x_discarded), pending = load(&ch->x_pending);
+    uint64_t head = sksi_ring_head_hint(&ch->rx.ring), tail = sksi_ring_tail_hint(&ch->tx.ring);
+    uint64_t out = discarded + pending;
+
+    switch (which) {
+    case SKS_STAT_SENT:
+        return tail;
+    case SKS_STAT_RECEIVED:
+        return head > out ? head - out : 0;
+    case SKS_STAT_DISCARDED:
+        return discarded;
+    case SKS_STAT_LEN:
+        return (tail > head ? tail - head : 0) + pending;
+    case SKS_STAT_CAPACITY:
+        return ch->capacity;
+    case SKS_STAT_HIGH_WATER:
+        return high_water(ch);
+    case SKS_STAT_SENDERS:
+        return atomic_load_explicit(&ch->x_senders, memory_order_relaxed); /* relaxed: stat */
+    case SKS_STAT_RECEIVERS:
+        return atomic_load_explicit(&ch->x_receivers, memory_order_relaxed); /* relaxed: stat */
+    case SKS_STAT_BLOCKED_SENDS:
+        return waited(ch, SKSI_SENDERS, false);
+    case SKS_STAT_BLOCKED_SEND_NS:
+        return waited(ch, SKSI_SENDERS, true);
+    case SKS_STAT_BLOCKED_RECEIVES:
+        return waited(ch, SKSI_RECEIVERS, false);
+    case SKS_STAT_BLOCKED_RECEIVE_NS:
+        return waited(ch, SKSI_RECEIVERS, true);
+    case SKS_STAT_WAKEUPS:
+        return atomic_load_explicit(&ch->gate.x_wakes, memory_order_relaxed); /* relaxed: stat */
+    }
+    return 0;
+}
+
+uint64_t sks_sender_stat(const sks_sender *tx, sks_stat which)
+{
+    return stat_of(tx->ch, which);
+}
+
+uint64_t sks_receiver_stat(const sks_receiver *rx, sks_stat which)
+{
+    return stat_of(rx->ch, which);
+}
+
+/* ---- identity ---------------------------------------------------------- */
+
+bool sks_same_channel(const sks_sender *tx, const sks_receiver *rx)
+{
+    return tx->ch == rx->ch;
+}
+
+bool sks_sender_same(const sks_sender *a, const sks_sender *b)
+{
+    return a->ch == b->ch;
+}
+
+bool sks_receiver_same(const sks_receiver *a, const sks_receiver *b)
+{
+    return a->ch == b->ch;
+}
+
+/* ---- the other side ---------------------------------------------------- */
+
+static bool gone(const struct sksi_chan *ch, int side)
+{
+    uint32_t flags = sksi_gate_flags(&ch->gate, SKSI_RECEIVERS);
+
+    if (side == SKSI_SENDERS)
+        return flags & (SKSI_GONE | SKSI_REFUSED | SKSI_ABORTED);
+    return flags & SKSI_REFUSED ||
+           sksi_gate_flags(&ch->gate, SKSI_SENDERS) & (SKSI_GONE | SKSI_ABORTED);
+}
+
+static int wait_gone(struct sksi_chan *ch, int side, int64_t deadline)
+{
+    struct sksi_gate *g = &ch->gate;
+
+    while (!gone(ch, side)) {
+        struct sksi_parker parker = {0};
+        struct sksi_waiter w = {.parker = &parker, .want = SKSI_WANT_END};
+        bool in_time = true;
+
+        if (deadline <= SKS_NOW) {
+            errno = EAGAIN;
+            return -1;
+        }
+        sksi_wait_enter(g, side, &w);
+        if (!gone(ch, side)) /* the lock orders it against gate_end() */
+            in_time = sksi_wait_park(&parker, deadline);
+        sksi_wait_leave(g, side, &w);
+        if (!in_time && !gone(ch, side)) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+bool sks_sender_gone(const sks_sender *tx)
+{
+    return gone(tx->ch, SKSI_SENDERS);
+}
+
+bool sks_receiver_gone(const sks_receiver *rx)
+{
+    return gone(rx->ch, SKSI_RECEIVERS);
+}
+
+int sks_sender_wait_gone(sks_sender *tx, int64_t deadline)
+{
+    return wait_gone(tx->ch, SKSI_SENDERS, deadline);
+}
+
+int sks_receiver_wait_gone(sks_receiver *rx, int64_t deadline)
+{
+    return wait_gone(rx->ch, SKSI_RECEIVERS, deadline);
+}

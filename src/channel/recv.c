@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recv.c - receiving: one try of each operation, and the public calls.
+ *
+ * PATH of an item: look whether the senders aborted (one load), look for items (own
+ * line, or one transfer for all that came meanwhile), copy, give the place back,
+ * look whether a sender waits (the same line as before).
+ *
+ * ORDER of what is received: trays that a handle gave back, then the queue.  A
+ * handle's own tray comes first of all.
+ *
+ * END OF STREAM is "all senders gone" read first and "nothing there" read after it,
+ * so an item sent before the end is always seen.  After a refusal the end may come
+ * while a sender is in the middle of a send: then items are taken under the gate's
+ * lock (send.c, take_back()), and once 0 was returned it stays 0.
+ */
+#include "channel/internal.h"
+
+#include <errno.h>
+
+#define TRAY_ITEMS 64 /* most items shown by one peek or reserve on a shared side */
+
+static void side_take(struct sksi_chan *ch)
+{
+    if (ch->rx.shared)
+        sksi_lock_take(&ch->rx.lock);
+}
+
+static void side_drop(struct sksi_chan *ch)
+{
+    if (ch->rx.shared)
+        sksi_lock_drop(&ch->rx.lock);
+}
+
+void sksi_receiver_refit(sks_receiver *rx)
+{
+    const struct sksi_chan *ch = rx->ch;
+
+    rx->fast = ch->kind == SKSI_RING && !ch->rx.shared && !rx->peeked && !ch->rx.refused &&
+               !ch->rx.back && !(rx->tray && rx->tray->at < rx->tray->n);
+}
+
+/* ---- trays ------------------------------------------------------------- */
+
+struct sksi_tray *sksi_tray_ready(struct sksi_chan *ch, struct sksi_tray **tray, size_t n)
+{
+    struct sksi_tray *t = *tray;
+
+    if (!t) {
+        uint32_t capacity = n < TRAY_ITEMS ? (uint32_t)n : TRAY_ITEMS;
+        size_t size = sksi_items_at(ch, sizeof *t) + capacity * ch->stride;
+
+        t = sksi_chan_alloc(ch, size, ch->item_align > 16 ? ch->item_align : 16);
+        if (!t)
+            return NULL;
+        *t = (struct sksi_tray){.size = size, .capacity = capacity};
+        *tray = t;
+    }
+    return t;
+}
+
+/* Takes up to n items of a tray into *items. */
+static size_t tray_take(struct sksi_chan *ch, struct sksi_tray *t, void *items, size_t n)
+{
+    size_t taken = 0;
+
+    for (; taken < n && t->at < t->n; taken++, t->at++)
+        sksi_copy((unsigned char *)items + taken * ch->item_size, sksi_tray_slot(ch, t, t->at),
+                  ch->item_size);
+    /* relaxed: stat. */
+    atomic_fetch_sub_explicit(&ch->x_pending, taken, memory_order_relaxed);
+    return taken;
+}
+
+/* Takes from the trays that were given back.  Under (r). */
+static size_t back_take(struct sksi_chan *ch, void *items, size_t n)
+{
+    struct sksi_tray *t = ch->rx.back;
+    size_t taken = tray_take(ch, t, items, n);
+
+    if (t->at == t->n) {
+        ch->rx.back = t->next;
+        atomic_fetch_sub_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
+        sksi_chan_release(ch, t, t->size);
+    }
+    return taken;
+}
+
+/* ---- places ------------------------------------------------------------ */
+
+uint64_t sksi_items_here(struct sksi_chan *ch, uint64_t head, uint64_t n, void **items)
+{
+    struct sksi_rx *r = &ch->rx;
+    uint64_t here;
+
+    if (ch->kind == SKSI_RING) {
+        *items = sksi_ring_slot(ch, head);
+        here = ch->mask + 1 - (head & ch->mask);
+        return here < n ? here : n;
+    }
+    if (head == r->block_end) {
+        struct sksi_block *old = r->block;
+
+        r->block = old ? old->next : ch->first;
+        r->block_end += SKSI_BLOCK_ITEMS;
+        if (old)
+            sksi_chan_release(ch, old,
+                              sksi_items_at(ch, sizeof *old) + SKSI_BLOCK_ITEMS * ch->stride);
+    }
+    *items = sksi_block_slot(ch, r->block, r->block_end, head);
+    here = r->block_end - head;
+    return here < n ? here : n;
+}
+
+/* How many of n items are there; 0 at the end of stream, -EAGAIN when none yet.
+ * Under (r). */
+static ssize_t items_there(struct sksi_chan *ch, uint64_t head, size_t n)
+{
+    uint64_t there = sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, n);
+
+    if (there == 0) {
+        if (!(sksi_gate_flags(&ch->gate, SKSI_SENDERS) & SKSI_GONE))
+            return -EAGAIN;
+        /* All that was sent before the end is visible now. */
+        there = sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, n);
+    }
+    return (ssize_t)(there < n ? there : n);
+}
+
+/* The same after a refusal: what it counts can no longer be taken back. */
+static ssize_t items_kept(struct sksi_chan *ch, uint64_t head, size_t n)
+{
+    uint64_t there;
+
+    if (ch->rx.ended)
+        return 0;
+    sksi_lock_take(&ch->gate.lock);
+    ch->rx.ring.tail_seen = head; /* it may have gone back */
+    there = sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, n);
+    if (there < n)
+        n = there;
+    if (ch->rx.keep < head + n)
+        ch->rx.keep = head + n;
+    sksi_lock_drop(&ch->gate.lock);
+    ch->rx.ended = n == 0;
+    return (ssize_t)n;
+}
+
+/* Takes up to n items from the queue.  Under (r). */
+static ssize_t queue_take(struct sksi_chan *ch, void *items, size_t n)
+{
+    uint64_t head = sksi_ring_head(&ch->rx.ring), left;
+    ssize_t there = ch->rx.refused ? items_kept(ch, head, n) : items_there(ch, head, n);
+    unsigned char *to = items;
+
+    if (there <= 0)
+        return there;
+    for (left = (uint64_t)there; left;) {
+        void *place;
+        uint64_t here = sksi_items_here(ch, head, left, &place);
+
+        if (here == 1 || ch->stride != ch->item_size) {
+            sksi_copy(to, place, ch->item_size);
+            here = 1;
+        } else {
+            memcpy(to, place, here * ch->stride);
+        }
+        to += here * ch->item_size;
+        head += here;
+        left -= here;
+    }
+    sksi_ring_release(&ch->rx.ring, head);
+    return there;
+}
+
+/* ---- one try ----------------------------------------------------------- */
+
+/* After an abort: what is buffered goes, on whichever receiver comes first. */
+static ssize_t aborted(sks_receiver *rx)
+{
+    struct sksi_chan *ch = rx->ch;
+
+    side_take(ch);
+    sksi_chan_discard(ch);
+    side_drop(ch);
+    return -sksi_chan_abort_code(ch);
+}
+
+/* Takes up to n items, whatever the kind.  Not from the handle's own tray. */
+static ssize_t take(sks_receiver *rx, void *items, size_t n)
+{
+    struct sksi_chan *ch = rx->ch;
+    bool queue = ch->kind == SKSI_RING || ch->kind == SKSI_LIST;
+    ssize_t r;
+
+    side_take(ch);
+    if (ch->rx.back)
+        r = (ssize_t)back_take(ch, items, n);
+    else if (queue)
+        r = queue_take(ch, items, n);
+    else if (ch->kind == SKSI_TIMER)
+        r = sksi_timer_try_recv(ch, items);
+    else
+        r = sksi_meet_try_recv(rx, items);
+    side_drop(ch);
+    if (queue && r > 0)
+        sksi_notify(ch, SKSI_SENDERS, (uint64_t)r);
+    return r;
+}
+
+ssize_t sksi_try_recv(sks_receiver *rx, void *items, size_t n)
+{
+    struct sksi_chan *ch = rx->ch;
+    ssize_t r;
+
+    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
+        return aborted(rx);
+    rx->peeked = 0;
+    if (rx->tray && rx->tray->at < rx->tray->n)
+        r = (ssize_t)tray_take(ch, rx->tray, items, n);
+    else
+        r = take(rx, items, n);
+    sksi_receiver_refit(rx);
+    return r;
+}
+
+/* The whole way of one item when the handle is alone on a ring. */
+static inline ssize_t recv_fast(sks_receiver *rx, void *item)
+{
+    struct sksi_chan *ch = rx->ch;
+    uint64_t head = sksi_ring_head(&ch->rx.ring);
+    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_SENDERS);
+    ssize_t there;
+
+    if (flags & SKSI_ABORTED)
+        return aborted(rx);
+    if (sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, 1) == 0) {
+        if (!(flags & SKSI_GONE))
+            return -EAGAIN;
+        there = items_there(ch, head, 1);
+        if (there <= 0)
+            return there;
+    }
+    sksi_copy(item, sksi_ring_slot(ch, head), ch->item_size);
+    sksi_ring_release(&ch->rx.ring, head + 1);
+    sksi_notify(ch, SKSI_SENDERS, 1);
+    return 1;
+}
+
+/* ---- peek and consume -------------------------------------------------- */
+
+static ssize_t peek_in_place(sks_receiver *rx, size_t n, void **slots)
+{
+    struct sksi_chan *ch = rx->ch;
+    uint64_t head = sksi_ring_head(&ch->rx.ring);
+    ssize_t there = items_there(ch, head, n);
+
+    if (there > 0) {
+        rx->peeked = sksi_items_here(ch, head, (uint64_t)there, slots);
+        there = (ssize_t)rx->peeked;
+    }
+    return there;
+}
+
+static ssize_t peek_tray(sks_receiver *rx, size_t n, void **slots)
+{
+    struct sksi_chan *ch = rx->ch;
+    struct sksi_tray *t = sksi_tray_ready(ch, &rx->tray, n);
+    ssize_t r;
+
+    if (!t)
+        return -ENOMEM;
+    if (t->at == t->n) {
+        if (n > t->capacity)
+            n = t->capacity;
+        if (ch->stride != ch->item_size)
+            n = 1;
+        r = take(rx, sksi_tray_slot(ch, t, 0), n);
+        if (r <= 0)
+            return r;
+        t->at = 0;
+        t->n = (uint32_t)r;
+        /* relaxed: stat. */
+        atomic_fetch_add_explicit(&ch->x_pending, (uint64_t)r, memory_order_relaxed);
+    }
+    *slots = sksi_tray_slot(ch, t, t->at);
+    return t->n - t->at < n ? (ssize_t)(t->n - t->at) : (ssize_t)n;
+}
+
+ssize_t sksi_try_peek(sks_receiver *rx, size_t n, void **slots)
+{
+    struct sksi_chan *ch = rx->ch;
+    bool queue = ch->kind == SKSI_RING || ch->kind == SKSI_LIST;
+    bool tray = rx->tray && rx->tray->at < rx->tray->n;
+    ssize_t r;
+
+    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
+        return aborted(rx);
+    if (queue && !ch->rx.shared && !ch->rx.back && !ch->rx.refused && !tray)
+        r = peek_in_place(rx, n, slots);
+    else
+        r = peek_tray(rx, n, slots);
+    sksi_receiver_refit(rx);
+    return r;
+}
+
+int sksi_try_consume(sks_receiver *rx, size_t n)
+{
+    struct sksi_chan *ch = rx->ch;
+    struct sksi_tray *t = rx->tray;
+
+    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
+        return (int)aborted(rx);
+    if (n == 0) {
+        sksi_receiver_unpeek(rx);
+        return 0;
+    }
+    if (n <= rx->peeked) {
+        sksi_ring_release(&ch->rx.ring, sksi_ring_head(&ch->rx.ring) + n);
+        rx->peeked = 0;
+        sksi_receiver_refit(rx);
+        sksi_notify(ch, SKSI_SENDERS, n);
+        return 0;
+    }
+    if (!t || n > t->n - t->at)
+        return -EINVAL;
+    t->at += (uint32_t)n;
+    atomic_fetch_sub_explicit(&ch->x_pending, n, memory_order_relaxed); /* relaxed: stat */
+    sksi_receiver_unpeek(rx);
+    return 0;
+}
+
+void sksi_receiver_unpeek(sks_receiver *rx)
+{
+    struct sksi_chan *ch = rx->ch;
+    struct sksi_tray *t = rx->tray;
+    uint64_t n;
+
+    rx->peeked = 0;
+    if (t && t->at < t->n) {
+        n = t->n - t->at;
+        rx->tray = NULL;
+        side_take(ch);
+        t->next = ch->rx.back;
+        ch->rx.back = t;
+        sksi_lock_take(&ch->gate.lock); /* a rendezvous waits without a fence */
+        atomic_fetch_add_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
+        sksi_lock_drop(&ch->gate.lock);
+        side_drop(ch);
+        if (ch->kind == SKSI_RENDEZVOUS)
+            sksi_wake(ch, SKSI_RECEIVERS, n); /* watches too: no flag tells of them */
+        else
+            sksi_notify(ch, SKSI_RECEIVERS, n);
+    }
+    sksi_receiver_refit(rx);
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+bool sksi_recv_ready(const sks_receiver *rx)
+{
+    const struct sksi_chan *ch = rx->ch;
+
+    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & (SKSI_GONE | SKSI_ABORTED) ||
+        sksi_gate_hint(&ch->gate, SKSI_RECEIVERS) & SKSI_REFUSED)
+        return true;
+    /* relaxed: hint. */
+    if ((rx->tray && rx->tray->at < rx->tray->n) ||
+        atomic_load_explicit(&ch->x_back, memory_order_relaxed))
+        return true;
+    if (ch->kind == SKSI_TIMER)
+        return sksi_timer_due(ch) <= sksi_clock_ns();
+    if (ch->kind == SKSI_RENDEZVOUS)
+        return sksi_meet_ready(ch, SKSI_RECEIVERS);
+    return sksi_ring_tail_hint(&ch->tx.ring) != sksi_ring_head_hint(&ch->rx.ring);
+}
+
+static ssize_t recv_once(struct sksi_op *op)
+{
+    if (op->rx->fast && op->n == 1)
+        return recv_fast(op->rx, op->items);
+    return sksi_try_recv(op->rx, op->items, op->n);
+}
+
+static ssize_t peek_once(struct sksi_op *op)
+{
+    return sksi_try_peek(op->rx, op->n, op->slots);
+}
+
+static ssize_t recv_slow(sks_receiver *rx, void *items, size_t n, int64_t deadline)
+{
+    struct sksi_op op = {
+        .try_once = recv_once,
+        .ch = rx->ch,
+        .rx = rx,
+        .items = items,
+        .n = n,
+        .side = SKSI_RECEIVERS,
+    };
+
+    return sksi_block(&op, deadline);
+}
+
+/* ---- public ------------------------------------------------------------ */
+
+int sks_receiver_recv_until(sks_receiver *rx, void *item, int64_t deadline)
+{
+    ssize_t r = rx->fast ? recv_fast(rx, item) : sksi_try_recv(rx, item, 1);
+
+    if (r == 1)
+        return 1;
+    if (r == -EAGAIN && deadline > SKS_NOW)
+        r = recv_slow(rx, item, 1, deadline);
+    return (int)sksi_result(r);
+}
+
+int sks_receiver_recv(sks_receiver *rx, void *item)
+{
+    return sks_receiver_recv_until(rx, item, SKS_NEVER);
+}
+
+int sks_receiver_try_recv(sks_receiver *rx, void *item)
+{
+    return sks_receiver_recv_until(rx, item, SKS_NOW);
+}
+
+ssize_t sks_receiver_recv_many(sks_receiver *rx, void *items, size_t n, int64_t deadline)
+{
+    ssize_t r;
+
+    if (n == 0)
+        return 0;
+    if (rx->ch->kind == SKSI_RENDEZVOUS)
+        n = 1;
+    r = sksi_try_recv(rx, items, n);
+    if (r == -EAGAIN && deadline > SKS_NOW)
+        r = recv_slow(rx, items, n, deadline);
+    return sksi_result(r);
+}
+
+ssize_t sks_receiver_peek(sks_receiver *rx, size_t n, void **slots, int64_t deadline)
+{
+    struct sksi_op op = {
+        .try_once = peek_once,
+        .ch = rx->ch,
+        .rx = rx,
+        .slots = slots,
+        .n = n,
+        .side = SKSI_RECEIVERS,
+    };
+
+    if (n == 0 || !slots)
+        return sksi_result(-EINVAL);
+    return sksi_result(sksi_block(&op, deadline));
+}
+
+int sks_receiver_consume(sks_receiver *rx, size_t n)
+{
+    return (int)sksi_result(sksi_try_consume(rx, n));
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rendezvous.c - channels of capacity 0: an item goes from the sender's memory to
+ * the receiver's while both are in their calls.
+ *
+ *   tag  where                     order    pairs  what it publishes
+ *   R1   settle, hand over: x_done release  A1     the item's bytes, and that we are done with it
+ *   A1   meet_finish: x_done       acquire  R1
+ *
+ * A waiter queues up in the gate with a pointer to its item (an OFFER: WANT_TURN), or
+ * without one, to be told when an offer comes (a WATCH: a reserve, and arms of a
+ * select in which only readiness is asked).  Whoever arrives and finds an offer of
+ * the other side claims it and copies, all under the gate's lock.  So for every
+ * meeting one side is an offer:
+ *
+ *            arrives          waits           who does it
+ *            send, recv       offer           the one that arrives, at once
+ *            reserve          offer (recv)    claims it now, copies at its commit
+ *            recv, peek       watch (reserve) queues up as an offer, rouses the watch
+ *
+ * A peek is a receive into the handle's tray.  x_done of a claimed offer: 0 wait, 1
+ * handed over, 2 try again (the claimer backed out, or the channel ended).
+ */
+#include "channel/internal.h"
+
+#include <errno.h>
+
+/* One item went from a sender to a receiver.  Under (g). */
+static void count_meeting(struct sksi_chan *ch)
+{
+    sksi_ring_retract(&ch->tx.ring, sksi_ring_tail(&ch->tx.ring) + 1);
+    sksi_ring_release(&ch->rx.ring, sksi_ring_head(&ch->rx.ring) + 1);
+}
+
+static void finish(struct sksi_waiter *w, uint32_t how)
+{
+    /* [R1] the waiter may use the item, and leave: it is not touched after this. */
+    atomic_store_explicit(&w->x_done, how, memory_order_release);
+}
+
+/* The first offer of a side that can be claimed; claims it.  Under (g). */
+static struct sksi_waiter *claim_offer(struct sksi_chan *ch, int side)
+{
+    struct sksi_waiter *w, *next;
+
+    for (w = ch->gate.side[side].first; w; w = next) {
+        next = w->next;
+        if (w->want == SKSI_WANT_TURN && sksi_gate_claim_locked(&ch->gate, side, w))
+            return w;
+    }
+    return NULL;
+}
+
+/* Is there an offer of the side that is not this parker's own?  Under (g). */
+static bool offer_there(const struct sksi_chan *ch, int side, const struct sksi_parker *own)
+{
+    const struct sksi_waiter *w;
+
+    for (w = ch->gate.side[side].first; w; w = w->next) {
+        if (w->want == SKSI_WANT_TURN && w->parker != own && sksi_wait_token(w->parker) == 0)
+            return true;
+    }
+    return false;
+}
+
+static ssize_t ended(const struct sksi_chan *ch, int side)
+{
+    if (side == SKSI_SENDERS)
+        return sksi_gate_flags(&ch->gate, SKSI_RECEIVERS) &
+                       (SKSI_GONE | SKSI_REFUSED | SKSI_ABORTED)
+                   ? sksi_chan_send_end(ch)
+                   : -EAGAIN;
+    if (sksi_gate_flags(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
+        return -sksi_chan_abort_code(ch);
+    return sksi_gate_flags(&ch->gate, SKSI_SENDERS) & SKSI_GONE ||
+                   sksi_gate_flags(&ch->gate, SKSI_RECEIVERS) & SKSI_REFUSED
+               ? 0
+               : -EAGAIN;
+}
+
+/* Need an operation of this side not wait?  Under (g): an end, an offer of the other
+ * side, an item that a handle gave back. */
+static bool go_on(struct sksi_chan *ch, int side, const struct sksi_parker *own)
+{
+    int other = side == SKSI_SENDERS ? SKSI_RECEIVERS : SKSI_SENDERS;
+
+    /* relaxed: owner, for a rendezvous x_back changes under the gate's lock. */
+    return ended(ch, side) != -EAGAIN || offer_there(ch, other, own) ||
+           (side == SKSI_RECEIVERS &&
+            atomic_load_explicit(&ch->x_back, memory_order_relaxed));
+}
+
+/* Meets an offer of the other side now, if there is one. */
+static ssize_t meet(struct sksi_chan *ch, int side, void *item)
+{
+    int other = side == SKSI_SENDERS ? SKSI_RECEIVERS : SKSI_SENDERS;
+    struct sksi_parker *parker;
+    struct sksi_waiter *w;
+    ssize_t r;
+
+    sksi_lock_take(&ch->gate.lock);
+    r = ended(ch, side);
+    w = r == -EAGAIN ? claim_offer(ch, other) : NULL;
+    if (!w) {
+        sksi_lock_drop(&ch->gate.lock);
+        return r;
+    }
+    parker = w->parker;
+    if (side == SKSI_SENDERS)
+        sksi_copy(w->item, item, ch->item_size);
+    else
+        sksi_copy(item, w->item, ch->item_size);
+    count_meeting(ch);
+    finish(w, SKSI_DONE);
+    sksi_lock_drop(&ch->gate.lock);
+    sksi_gate_rouse(&ch->gate, parker);
+    return 1;
+}
+
+ssize_t sksi_meet_try_send(sks_sender *tx, const void *item)
+{
+    return meet(tx->ch, SKSI_SENDERS, (void *)(uintptr_t)item);
+}
+
+ssize_t sksi_meet_try_recv(sks_receiver *rx, void *item)
+{
+    return meet(rx->ch, SKSI_RECEIVERS, item);
+}
+
+bool sksi_meet_ready(const struct sksi_chan *ch, int side)
+{
+    /* relaxed: hint; a queue's first changes under the gate's lock. */
+    return sksi_gate_hint(&ch->gate, side == SKSI_SENDERS ? SKSI_RECEIVERS : SKSI_SENDERS) &
+           SKSI_WAITING;
+}
+
+bool sksi_meet_offered(struct sksi_chan *ch, int side, const struct sksi_parker *own)
+{
+    bool there;
+
+    sksi_lock_take(&ch->gate.lock);
+    there = go_on(ch, side, own);
+    sksi_lock_drop(&ch->gate.lock);
+    return there;
+}
+
+/* ---- reserve ----------------------------------------------------------- */
+
+ssize_t sksi_meet_claim(sks_sender *tx)
+{
+    struct sksi_chan *ch = tx->ch;
+    ssize_t r;
+
+    sksi_lock_take(&ch->gate.lock);
+    r = ended(ch, SKSI_SENDERS);
+    tx->match = r == -EAGAIN ? claim_offer(ch, SKSI_RECEIVERS) : NULL;
+    sksi_lock_drop(&ch->gate.lock);
+    return tx->match ? 1 : r;
+}
+
+void sksi_meet_settle(sks_sender *tx, const void *item)
+{
+    struct sksi_chan *ch = tx->ch;
+    struct sksi_waiter *w = tx->match;
+    struct sksi_parker *parker = w->parker;
+    _Atomic uint32_t *done = &w->x_done;
+
+    tx->match = NULL;
+    sksi_lock_take(&ch->gate.lock);
+    if (item) {
+        sksi_copy(w->item, item, ch->item_size);
+        count_meeting(ch);
+    }
+    finish(w, item ? SKSI_DONE : SKSI_RETRY);
+    sksi_lock_drop(&ch->gate.lock);
+    sksi_gate_rouse(&ch->gate, parker);
+    sksi_futex_wake(done, 1);
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+#define ROUSE_MAX 8
+
+bool sksi_meet_enter(struct sksi_chan *ch, int side, struct sksi_waiter *w)
+{
+    int other = side == SKSI_SENDERS ? SKSI_RECEIVERS : SKSI_SENDERS;
+    struct sksi_parker *roused[ROUSE_MAX];
+    struct sksi_waiter *o, *next;
+    unsigned n = 0;
+
+    sksi_lock_take(&ch->gate.lock);
+    if (go_on(ch, side, w->parker)) {
+        sksi_lock_drop(&ch->gate.lock);
+        return false;
+    }
+    sksi_gate_queue_locked(&ch->gate, side, w);
+    /* Our offer is for one: a few watches are enough, each that finds it gone or
+     * claimed watches again. */
+    o = w->want == SKSI_WANT_TURN ? ch->gate.side[other].first : NULL;
+    for (; o && n < ROUSE_MAX; o = next) {
+        struct sksi_parker *p = o->parker;
+
+        next = o->next;
+        if (o->want == SKSI_WANT_WATCH && p != w->parker &&
+            sksi_gate_claim_locked(&ch->gate, other, o))
+            roused[n++] = p;
+    }
+    sksi_lock_drop(&ch->gate.lock);
+    while (n)
+        sksi_gate_rouse(&ch->gate, roused[--n]);
+    return true;
+}
+
+bool sksi_meet_finish(struct sksi_waiter *w, struct sksi_gate *gate)
+{
+    uint32_t done;
+
+    /* Whoever hands over at once does it under the lock that it claims under. */
+    sksi_lock_take(&gate->lock);
+    sksi_lock_drop(&gate->lock);
+    /* [A1] the item's bytes are there, or have been read. */
+    while ((done = atomic_load_explicit(&w->x_done, memory_order_acquire)) == 0)
+        sksi_futex_wait(&w->x_done, 0, INT64_MAX);
+    return done == SKSI_DONE;
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * send.c - sending: one try of each operation, and the public calls.
+ *
+ * PATH of an item through a ring: look at what the receivers said (one load), look
+ * for room (own line, or one transfer a lap), copy, publish, look at what they say
+ * now (the same line).  No read-modify-write and no fence while one thread sends.
+ *
+ * ENDS  The look before says: do not even start.  The look after finds an end that
+ * came in between, and after a REFUSED or GONE the items just published are taken
+ * back unless a receiver has them: receivers that refused take theirs under the
+ * gate's lock and leave a mark (rx.keep), so the two cannot both have one.
+ * An abort is looser: an item that crosses it counts as sent, and is discarded.
+ */
+#include "channel/internal.h"
+
+#include <errno.h>
+
+#define ENDS (SKSI_GONE | SKSI_REFUSED | SKSI_ABORTED)
+
+ssize_t sksi_result(ssize_t r)
+{
+    if (r >= 0)
+        return r;
+    errno = (int)-r;
+    return -1;
+}
+
+ssize_t sksi_chan_send_end(const struct sksi_chan *ch)
+{
+    int code = sksi_chan_abort_code(ch);
+
+    return code ? -code : -EPIPE;
+}
+
+void sksi_sender_refit(sks_sender *tx)
+{
+    tx->fast = tx->ch->kind == SKSI_RING && !tx->ch->tx.shared && !tx->reserved && !tx->done;
+}
+
+/* Room that reservations of a shared side hold. */
+static uint64_t promised(const struct sksi_chan *ch)
+{
+    /* relaxed: owner, under (t); to others a hint. */
+    return atomic_load_explicit(&ch->tx.x_reserved, memory_order_relaxed);
+}
+
+static void promise(struct sksi_chan *ch, uint64_t more)
+{
+    /* relaxed: owner, under (t). */
+    atomic_store_explicit(&ch->tx.x_reserved, promised(ch) + more, memory_order_relaxed);
+}
+
+/* ---- places ------------------------------------------------------------ */
+
+/* LIST: makes the chain long enough for `want` items from `tail` on. */
+static bool list_extend(struct sksi_chan *ch, uint64_t tail, uint64_t want)
+{
+    struct sksi_tx *t = &ch->tx;
+
+    while (t->last_end - tail < want) {
+        size_t at = sksi_items_at(ch, sizeof(struct sksi_block));
+        size_t align = ch->item_align > 16 ? ch->item_align : 16;
+        struct sksi_block *b = sksi_chan_alloc(ch, at + SKSI_BLOCK_ITEMS * ch->stride, align);
+
+        if (!b)
+            return false;
+        b->next = NULL;
+        if (t->last) {
+            t->last->next = b;
+        } else {
+            ch->first = t->block = b;
+            t->block_end = SKSI_BLOCK_ITEMS;
+        }
+        t->last = b;
+        t->last_end += SKSI_BLOCK_ITEMS;
+    }
+    return true;
+}
+
+/* How many of n items there is room for at `tail`; 0 or a negated errno if none.
+ * `kept` places are promised to others.  Under (t). */
+static ssize_t room(struct sksi_chan *ch, uint64_t tail, size_t n, uint64_t kept)
+{
+    uint64_t free_places;
+
+    if (ch->kind == SKSI_LIST) {
+        if (n > SKSI_BLOCK_ITEMS)
+            n = SKSI_BLOCK_ITEMS;
+        return list_extend(ch, tail, kept + n) ? (ssize_t)n : -ENOMEM;
+    }
+    free_places = sksi_ring_room(&ch->tx.ring, &ch->rx.ring, tail, ch->capacity, n + kept);
+    if (free_places <= kept)
+        return -EAGAIN;
+    return (ssize_t)(free_places - kept < n ? free_places - kept : n);
+}
+
+/* Points *place at up to n of the places at `tail` that lie side by side. */
+static uint64_t places_here(struct sksi_chan *ch, uint64_t tail, uint64_t n, void **place)
+{
+    uint64_t here;
+
+    if (ch->kind == SKSI_LIST) {
+        struct sksi_tx *t = &ch->tx;
+
+        if (tail == t->block_end) {
+            t->block = t->block->next;
+            t->block_end += SKSI_BLOCK_ITEMS;
+        }
+        *place = sksi_block_slot(ch, t->block, t->block_end, tail);
+        here = t->block_end - tail;
+    } else {
+        *place = sksi_ring_slot(ch, tail);
+        here = ch->mask + 1 - (tail & ch->mask);
+    }
+    return here < n ? here : n;
+}
+
+/* ---- publishing -------------------------------------------------------- */
+
+/* The receivers ended while we published [from, to): takes back what they do not
+ * have.  Returns how many they have. */
+static uint64_t take_back(struct sksi_chan *ch, uint64_t from, uint64_t to)
+{
+    uint64_t theirs;
+
+    sksi_lock_take(&ch->gate.lock);
+    theirs = sksi_ring_head_hint(&ch->rx.ring);
+    if (theirs < ch->rx.keep)
+        theirs = ch->rx.keep;
+    if (theirs < from)
+        theirs = from;
+    if (theirs > to)
+        theirs = to;
+    sksi_ring_retract(&ch->tx.ring, theirs);
+    sksi_lock_drop(&ch->gate.lock);
+    return theirs - from;
+}
+
+/* Publishes the n items written at `tail`, deals with what the receivers say now.
+ * Returns how many went, or why none did.  *wake: receivers wait.  Under (t). */
+static ssize_t publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, bool *wake)
+{
+    uint32_t flags;
+
+    sksi_ring_publish(&ch->tx.ring, &ch->rx.ring, tail + n);
+    sksi_fence_light();
+    flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
+    *wake = flags & SKSI_WAITING;
+    if ((flags & (SKSI_GONE | SKSI_REFUSED)) && !(flags & SKSI_ABORTED)) {
+        n = take_back(ch, tail, tail + n);
+        if (n == 0)
+            return sksi_chan_send_end(ch);
+    }
+    return (ssize_t)n;
+}
+
+/* Copies up to n items in.  Under (t). */
+static ssize_t put(struct sksi_chan *ch, const void *items, size_t n, uint64_t kept, bool *wake)
+{
+    uint64_t tail = sksi_ring_tail(&ch->tx.ring);
+    const unsigned char *from = items;
+    ssize_t fit = room(ch, tail, n, kept);
+    uint64_t at = tail, left;
+
+    if (fit < 0)
+        return fit;
+    for (left = (uint64_t)fit; left;) {
+        void *place;
+        uint64_t here = places_here(ch, at, left, &place);
+
+        if (here == 1 || ch->stride != ch->item_size) {
+            sksi_copy(place, from, ch->item_size);
+            here = 1;
+        } else {
+            memcpy(place, from, here * ch->stride);
+        }
+        from += here * ch->item_size;
+        at += here;
+        left -= here;
+    }
+    return publish(ch, tail, (uint64_t)fit, wake);
+}
+
+/* ---- one try ----------------------------------------------------------- */
+
+static bool ended(const sks_sender *tx)
+{
+    return tx->done || (sksi_gate_hint(&tx->ch->gate, SKSI_RECEIVERS) & ENDS);
+}
+
+static void side_take(struct sksi_chan *ch)
+{
+    if (ch->tx.shared)
+        sksi_lock_take(&ch->tx.lock);
+}
+
+static void side_drop(struct sksi_chan *ch)
+{
+    if (ch->tx.shared)
+        sksi_lock_drop(&ch->tx.lock);
+}
+
+ssize_t sksi_try_send(sks_sender *tx, const void *items, size_t n)
+{
+    struct sksi_chan *ch = tx->ch;
+    bool wake = false;
+    ssize_t r;
+
+    if (tx->reserved)
+        sksi_sender_unreserve(tx);
+    if (ended(tx))
+        return sksi_chan_send_end(tx->ch);
+    if (ch->kind == SKSI_RENDEZVOUS)
+        return sksi_meet_try_send(tx, items);
+    side_take(ch);
+    r = put(ch, items, n, promised(ch), &wake);
+    side_drop(ch);
+    if (wake && r > 0)
+        sksi_wake(ch, SKSI_RECEIVERS, (uint64_t)r);
+    return r;
+}
+
+/* The whole way of one item when the handle is alone on a ring. */
+static inline ssize_t send_fast(sks_sender *tx, const void *item)
+{
+    struct sksi_chan *ch = tx->ch;
+    uint64_t tail = sksi_ring_tail(&ch->tx.ring);
+    bool wake;
+    ssize_t r;
+
+    if (sksi_gate_hint(&ch->gate, SKSI_RECEIVERS) & ENDS)
+        return sksi_chan_send_end(tx->ch);
+    if (sksi_ring_room(&ch->tx.ring, &ch->rx.ring, tail, ch->capacity, 1) == 0)
+        return -EAGAIN;
+    sksi_copy(sksi_ring_slot(ch, tail), item, ch->item_size);
+    r = publish(ch, tail, 1, &wake);
+    if (wake && r > 0)
+        sksi_wake(ch, SKSI_RECEIVERS, 1);
+    return r;
+}
+
+/* ---- reserve and commit ------------------------------------------------ */
+
+static ssize_t reserve_in_place(sks_sender *tx, size_t n, void **slots)
+{
+    struct sksi_chan *ch = tx->ch;
+    uint64_t tail = sksi_ring_tail(&ch->tx.ring);
+    ssize_t fit = room(ch, tail, n, 0);
+
+    if (fit < 0)
+        return fit;
+    tx->reserved = places_here(ch, tail, (uint64_t)fit, slots);
+    tx->in_place = true;
+    return (ssize_t)tx->reserved;
+}
+
+static ssize_t reserve_tray(sks_sender *tx, size_t n, void **slots)
+{
+    struct sksi_chan *ch = tx->ch;
+    struct sksi_tray *t = sksi_tray_ready(ch, &tx->tray, n);
+    ssize_t fit;
+
+    if (!t)
+        return -ENOMEM;
+    if (n > t->capacity)
+        n = t->capacity;
+    if (ch->kind == SKSI_RENDEZVOUS) {
+        fit = sksi_meet_claim(tx);
+    } else {
+        side_take(ch);
+        fit = room(ch, sksi_ring_tail(&ch->tx.ring), n, promised(ch));
+        if (fit > 0)
+            promise(ch, (uint64_t)fit);
+        side_drop(ch);
+    }
+    if (fit < 0)
+        return fit;
+    tx->reserved = (uint64_t)fit;
+    tx->in_place = false;
+    *slots = sksi_tray_slot(ch, t, 0);
+    return fit;
+}
+
+ssize_t sksi_try_reserve(sks_sender *tx, size_t n, void **slots)
+{
+    struct sksi_chan *ch = tx->ch;
+    ssize_t r;
+
+    if (tx->reserved)
+        sksi_sender_unreserve(tx);
+    if (ended(tx))
+        return sksi_chan_send_end(tx->ch);
+    if (ch->tx.shared || ch->kind == SKSI_RENDEZVOUS)
+        r = reserve_tray(tx, n, slots);
+    else
+        r = reserve_in_place(tx, n, slots);
+    sksi_sender_refit(tx);
+    return r;
+}
+
+/* Gives up what is reserved beyond the first n. */
+static void unreserve(sks_sender *tx)
+{
+    struct sksi_chan *ch = tx->ch;
+    uint64_t n = tx->reserved;
+
+    tx->reserved = 0;
+    sksi_sender_refit(tx);
+    if (ch->kind == SKSI_RENDEZVOUS) {
+        if (tx->match)
+            sksi_meet_settle(tx, NULL);
+    } else if (!tx->in_place) {
+        side_take(ch);
+        promise(ch, -n);
+        side_drop(ch);
+        /* Other senders may have waited for this room. */
+        sksi_notify(ch, SKSI_SENDERS, n);
+    }
+}
+
+void sksi_sender_unreserve(sks_sender *tx)
+{
+    if (tx->reserved)
+        unreserve(tx);
+}
+
+static ssize_t commit_tray(sks_sender *tx, size_t n, bool *wake)
+{
+    struct sksi_chan *ch = tx->ch;
+    const void *items = sksi_tray_slot(ch, tx->tray, 0);
+    uint64_t left = tx->reserved - n;
+    ssize_t sent = 0, r = 0;
+
+    side_take(ch);
+    promise(ch, -tx->reserved);
+    /* Room for all n is there; a list may take them in more than one go. */
+    while ((size_t)sent < n && r >= 0) {
+        const unsigned char *from = (const unsigned char *)items + (size_t)sent * ch->stride;
+
+        r = put(ch, from, ch->stride == ch->item_size ? n - (size_t)sent : 1, 0, wake);
+        sent += r > 0 ? r : 0;
+    }
+    side_drop(ch);
+    tx->reserved = 0;
+    if (left)
+        sksi_notify(ch, SKSI_SENDERS, left);
+    return sent ? sent : r;
+}
+
+ssize_t sksi_try_commit(sks_sender *tx, size_t n)
+{
+    struct sksi_chan *ch = tx->ch;
+    bool wake = false;
+    ssize_t r;
+
+    if (n > tx->reserved)
+        return -EINVAL;
+    if (n == 0 || ended(tx)) {
+        sksi_sender_unreserve(tx);
+        return n == 0 ? 0 : sksi_chan_send_end(tx->ch);
+    }
+    if (ch->kind == SKSI_RENDEZVOUS) {
+        sksi_meet_settle(tx, sksi_tray_slot(ch, tx->tray, 0));
+        tx->reserved = 0;
+        return 1;
+    }
+    if (tx->in_place) {
+        tx->reserved = 0;
+        r = publish(ch, sksi_ring_tail(&ch->tx.ring), n, &wake);
+    } else {
+        r = commit_tray(tx, n, &wake);
+    }
+    sksi_sender_refit(tx);
+    if (wake && r > 0)
+        sksi_wake(ch, SKSI_RECEIVERS, (uint64_t)r);
+    return r;
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+bool sksi_send_ready(const sks_sender *tx)
+{
+    const struct sksi_chan *ch = tx->ch;
+    uint64_t used;
+
+    /* A try gives up what the handle has reserved itself. */
+    if (tx->reserved || ended(tx) || ch->kind == SKSI_LIST)
+        return true;
+    if (ch->kind == SKSI_RENDEZVOUS)
+        return sksi_meet_ready(ch, SKSI_SENDERS);
+    /* The head first: the other way round a head from later could pass the tail. */
+    used = sksi_ring_head_hint(&ch->rx.ring);
+    used = sksi_ring_tail_hint(&ch->tx.ring) - used;
+    return used + promised(ch) < ch->capacity;
+}
+
+static ssize_t send_once(struct sksi_op *op)
+{
+    if (op->tx->fast && op->n == 1)
+        return send_fast(op->tx, op->items);
+    return sksi_try_send(op->tx, op->items, op->n);
+}
+
+static ssize_t reserve_once(struct sksi_op *op)
+{
+    return sksi_try_reserve(op->tx, op->n, op->slots);
+}
+
+static ssize_t send_slow(sks_sender *tx, const void *items, size_t n, int64_t deadline)
+{
+    struct sksi_op op = {
+        .try_once = send_once,
+        .ch = tx->ch,
+        .tx = tx,
+        .items = (void *)(uintptr_t)items,
+        .n = n,
+        .side = SKSI_SENDERS,
+    };
+
+    return sksi_block(&op, deadline);
+}
+
+/* ---- public ------------------------------------------------------------ */
+
+int sks_sender_send_until(sks_sender *tx, const void *item, int64_t deadline)
+{
+    ssize_t r = tx->fast ? send_fast(tx, item) : sksi_try_send(tx, item, 1);
+
+    if (r == 1)
+        return 0;
+    if (r == -EAGAIN && deadline > SKS_NOW)
+        r = send_slow(tx, item, 1, deadline);
+    return r == 1 ? 0 : (int)sksi_result(r);
+}
+
+int sks_sender_send(sks_sender *tx, const void *item)
+{
+    return sks_sender_send_until(tx, item, SKS_NEVER);
+}
+
+int sks_sender_try_send(sks_sender *tx, const void *item)
+{
+    return sks_sender_send_until(tx, item, SKS_NOW);
+}
+
+ssize_t sks_sender_send_many(sks_sender *tx, const void *items, size_t n, int64_t deadline)
+{
+    const unsigned char *from = items;
+    size_t sent = 0;
+
+    while (sent < n) {
+        size_t want = tx->ch->kind == SKSI_RENDEZVOUS ? 1 : n - sent;
+        ssize_t r = sksi_try_send(tx, from + sent * tx->ch->item_size, want);
+
+        if (r == -EAGAIN && deadline > SKS_NOW)
+            r = send_slow(tx, from + sent * tx->ch->item_size, want, deadline);
+        if (r < 0)
+            return sent ? (ssize_t)sent : sksi_result(r);
+        sent += (size_t)r;
+    }
+    return (ssize_t)sent;
+}
+
+ssize_t sks_sender_reserve(sks_sender *tx, size_t n, void **slots, int64_t deadline)
+{
+    struct sksi_op op = {
+        .try_once = reserve_once,
+        .ch = tx->ch,
+        .tx = tx,
+        .slots = slots,
+        .n = n,
+        .side = SKSI_SENDERS,
+    };
+
+    if (n == 0 || !slots)
+        return sksi_result(-EINVAL);
+    return sksi_result(sksi_block(&op, deadline));
+}
+
+ssize_t sks_sender_commit(sks_sender *tx, size_t n)
+{
+    return sksi_result(sksi_try_commit(tx, n));
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate.c - the slow half of gate.h.
+ *
+ *   tag  where                  order    pairs  what it publishes
+ *   R1   gate_end: x_flags      release  A1     all that its side did before it ended
+ *   A1   sksi_gate_flags        acquire  R1     (gate.h)
+ *   R2   claim: x_token         release  A2     what the waker did before the wake
+ *   A2   sksi_wait_token        acquire  R2     (gate.h)
+ *
+ * WAITING itself carries no data, so setting and clearing it is relaxed; its order
+ * against the items comes from the fences that gate.h draws.
+ */
+#include "wait/gate.h"
+
+void sksi_gate_queue_locked(struct sksi_gate *g, int side, struct sksi_waiter *w)
+{
+    struct sksi_side *s = &g->side[side];
+
+    w->next = NULL;
+    w->prev = s->last;
+    if (s->last)
+        s->last->next = w;
+    else
+        s->first = w;
+    s->last = w;
+    w->queued = true;
+    if (w->want == SKSI_WANT_TURN && s->n_turns++ == 0) {
+        /* relaxed: hint, ordered by the caller's fence_heavy. */
+        atomic_fetch_or_explicit(&s->x_flags, SKSI_WAITING, memory_order_relaxed);
+    }
+}
+
+void sksi_gate_unqueue_locked(struct sksi_gate *g, int side, struct sksi_waiter *w)
+{
+    struct sksi_side *s = &g->side[side];
+
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        s->first = w->next;
+    if (w->next)
+        w->next->prev = w->prev;
+    else
+        s->last = w->prev;
+    w->queued = false;
+    if (w->want == SKSI_WANT_TURN && --s->n_turns == 0) {
+        /* relaxed: hint, a WAITING seen too long costs a look at an empty queue. */
+        atomic_fetch_and_explicit(&s->x_flags, ~(uint32_t)SKSI_WAITING, memory_order_relaxed);
+    }
+}
+
+bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w)
+{
+    uint32_t zero = 0;
+    bool mine;
+
+    /* [R2] the woken thread sees what we did; relaxed: hint, on failure nothing is read. */
+    mine = atomic_compare_exchange_strong_explicit(&w->parker->x_token, &zero, w->arm + 1,
+                                                   memory_order_release, memory_order_relaxed);
+    sksi_gate_unqueue_locked(g, side, w);
+    return mine;
+}
+
+void sksi_gate_rouse(struct sksi_gate *g, struct sksi_parker *p)
+{
+    if (sksi_futex_wake(&p->x_token, 1))
+        atomic_fetch_add_explicit(&g->x_wakes, 1, memory_order_relaxed); /* relaxed: stat */
+}
+
+/* How many sleepers are woken after the lock is dropped. */
+#define ROUSE_MAX 16
+
+/* Claims up to n (at most ROUSE_MAX) waiters; `all` includes those that wait for an
+ * end.  Returns how many parkers it put into `roused`. */
+static unsigned claim_some(struct sksi_gate *g, int side, uint64_t n, bool all,
+                           struct sksi_parker **roused)
+{
+    struct sksi_waiter *w, *next;
+    unsigned found = 0;
+
+    sksi_lock_take(&g->lock);
+    for (w = g->side[side].first; w && found < n && found < ROUSE_MAX; w = next) {
+        struct sksi_parker *p = w->parker;
+
+        next = w->next;
+        if (!all && w->want == SKSI_WANT_END)
+            continue;
+        /* A rendezvous reads it after the claim: nothing is handed over, try again.
+         * relaxed: owner, under the lock; published by the claim. */
+        atomic_store_explicit(&w->x_done, SKSI_RETRY, memory_order_relaxed);
+        if (sksi_gate_claim_locked(g, side, w))
+            roused[found++] = p;
+    }
+    sksi_lock_drop(&g->lock);
+    return found;
+}
+
+static void wake_some(struct sksi_gate *g, int side, uint64_t n, bool all)
+{
+    struct sksi_parker *roused[ROUSE_MAX];
+
+    while (n) {
+        unsigned found = claim_some(g, side, n, all, roused);
+
+        for (unsigned i = 0; i < found; i++)
+            sksi_gate_rouse(g, roused[i]);
+        if (found < ROUSE_MAX)
+            break;
+        n -= found;
+    }
+}
+
+void sksi_gate_wake(struct sksi_gate *g, int side, uint64_t n)
+{
+    wake_some(g, side, n, false);
+}
+
+void sksi_gate_end(struct sksi_gate *g, int side, uint32_t flag)
+{
+    /* [R1] whoever sees the end sees all that came before it. */
+    atomic_fetch_or_explicit(&g->side[side].x_flags, flag, memory_order_release);
+    /* A waiter queues up under the lock and looks at the flags after it: either it
+     * is in a queue now, or it will see the flag.  No fence is needed for that. */
+    sksi_lock_take(&g->lock);
+    bool senders = g->side[SKSI_SENDERS].first, receivers = g->side[SKSI_RECEIVERS].first;
+    sksi_lock_drop(&g->lock);
+    if (senders)
+        wake_some(g, SKSI_SENDERS, UINT64_MAX, true);
+    if (receivers)
+        wake_some(g, SKSI_RECEIVERS, UINT64_MAX, true);
+}
+
+void sksi_wait_enter(struct sksi_gate *g, int side, struct sksi_waiter *w)
+{
+    sksi_lock_take(&g->lock);
+    sksi_gate_queue_locked(g, side, w);
+    sksi_lock_drop(&g->lock);
+}
+
+bool sksi_wait_park(struct sksi_parker *p, int64_t deadline)
+{
+    while (sksi_wait_token(p) == 0) {
+        if (!sksi_futex_wait(&p->x_token, 0, deadline))
+            return sksi_wait_token(p) != 0;
+    }
+    return true;
+}
+
+void sksi_wait_leave(struct sksi_gate *g, int side, struct sksi_waiter *w)
+{
+    sksi_lock_take(&g->lock);
+    if (w->queued)
+        sksi_gate_unqueue_locked(g, side, w);
+    sksi_lock_drop(&g->lock);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate.h - who waits on a channel, and how it ended: the park, wake and close
+ * protocol.
+ *
+ *   tag  where                        order    pairs  what it publishes
+ *   R1   gate_set: x_flags            release  A1     all that its side did before it ended
+ *   A1   gate_flags: x_flags          acquire  R1
+ *   R2   gate claim: x_token          release  A2     what the waker did before the wake
+ *   A2   wait_token: x_token          acquire  R2
+ *
+ * A gate has two sides, SENDERS and RECEIVERS.  A side's x_flags are written by
+ * that side and read by the other, before and after each operation:
+ *
+ *   WAITING   somebody of the side sleeps, or is about to
+ *   GONE      the side has ended: nobody of it will come again
+ *   REFUSED   (receivers) nothing more is wanted
+ *   ABORTED   (both sides) every call fails
+ *
+ * WAITING is the store-then-load point of the library.  Lost wake-up, and why not:
+ *
+ *       one side                          the other side
+ *       publish an item                   wait_enter: queue up, set WAITING
+ *       fence_light                       fence_heavy
+ *       read WAITING: set? wake           look for items: there? do not sleep
+ *
+ * By the fences (ring/port.h) one of the two reads sees the other's write.
+ *
+ * A waiter that waits for several gates (a select) has a node in each and one
+ * parker; a waker claims it by moving x_token from 0 to the arm's number plus one.
+ * Only one claim succeeds, so nobody spends a wake-up on a thread that has one.
+ * Whoever is claimed and then does not use it passes it on (select.c).
+ *
+ * No libc in here: a model checker takes this file and gate.c as they are.
+ */
+#ifndef SKSI_WAIT_GATE_H
+#define SKSI_WAIT_GATE_H
+
+#include "wait/lock.h"
+
+#include <stddef.h>
+
+enum {
+    SKSI_WAITING = 1,
+    SKSI_GONE = 2,
+    SKSI_REFUSED = 4,
+    SKSI_ABORTED = 8,
+};
+
+enum { SKSI_SENDERS, SKSI_RECEIVERS };
+
+/* One thread's sleep.  0: not claimed yet; else the claimed arm + 1. */
+struct sksi_parker {
+    _Atomic uint32_t x_token;
+};
+
+/* What a waiter is there for; decides which wakes reach it. */
+enum sksi_want {
+    SKSI_WANT_TURN,  /* to send or receive: any wake */
+    SKSI_WANT_WATCH, /* the same, but hands nothing over itself (rendezvous) */
+    SKSI_WANT_END,   /* the other side's end only */
+};
+
+/* How a rendezvous ended for the waiter that was claimed: x_done. */
+enum { SKSI_DONE = 1, SKSI_RETRY = 2 };
+
+/* All fields under the gate's lock while queued. */
+struct sksi_waiter {
+    struct sksi_waiter *next, *prev;
+    struct sksi_parker *parker;
+    uint32_t arm;
+    enum sksi_want want;
+    bool queued;
+    /* Rendezvous: the item's bytes, and whether the hand-over is done. */
+    void *item;
+    _Atomic uint32_t x_done;
+};
+
+struct sksi_side {
+    _Atomic uint32_t x_flags;
+    uint32_t n_turns; /* queued waiters that want a turn; WAITING is set iff > 0 */
+    struct sksi_waiter *first, *last;
+};
+
+struct sksi_gate {
+    struct sksi_lock lock;
+    _Atomic uint32_t x_wakes; /* threads woken through this gate */
+    struct sksi_side side[2];
+};
+
+static inline uint32_t sksi_gate_flags(const struct sksi_gate *g, int side)
+{
+    /* [A1] after GONE all that the side did is visible. */
+    return atomic_load_explicit(&g->side[side].x_flags, memory_order_acquire);
+}
+
+/* The same for a fast path.  relaxed: hint, whoever acts on a flag takes the lock
+ * or reads it again with sksi_gate_flags(). */
+static inline uint32_t sksi_gate_hint(const struct sksi_gate *g, int side)
+{
+    return atomic_load_explicit(&g->side[side].x_flags, memory_order_relaxed);
+}
+
+static inline uint32_t sksi_wait_token(const struct sksi_parker *p)
+{
+    /* [A2] what the waker did is visible. */
+    return atomic_load_explicit(&p->x_token, memory_order_acquire);
+}
+
+/* Sets a flag of a side for ever, wakes everybody on both sides. */
+void sksi_gate_end(struct sksi_gate *g, int side, uint32_t flag);
+
+/* Wakes up to n of a side that want a turn.  Callers look at WAITING first. */
+void sksi_gate_wake(struct sksi_gate *g, int side, uint64_t n);
+
+/* Queues the waiter up.  Then: fence_heavy, look again, park, wait_leave. */
+void sksi_wait_enter(struct sksi_gate *g, int side, struct sksi_waiter *w);
+
+/* Sleeps until claimed or the deadline.  False when the deadline has passed and
+ * nobody has claimed it. */
+bool sksi_wait_park(struct sksi_parker *p, int64_t deadline);
+
+/* Takes the waiter out of the queue, if it is still in it. */
+void sksi_wait_leave(struct sksi_gate *g, int side, struct sksi_waiter *w);
+
+/* ---- under the gate's lock (rendezvous) -------------------------------- */
+
+/* Queues up, or takes out, without taking the lock. */
+void sksi_gate_queue_locked(struct sksi_gate *g, int side, struct sksi_waiter *w);
+void sksi_gate_unqueue_locked(struct sksi_gate *g, int side, struct sksi_waiter *w);
+
+/* Claims a waiter and takes it out of the queue.  False when it was claimed before. */
+bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w);
+
+/* Wakes a claimed waiter's thread.  It may be gone by now: only addresses are used. */
+void sksi_gate_rouse(struct sksi_gate *g, struct sksi_parker *p);
+
+#endif
