@@ -47,7 +47,7 @@ static _Atomic uint32_t x_gate;
 
 #define GATE(least, most) ((uint32_t)(least) << 8 | (uint32_t)(most))
 #define GATE_LEAST(gate) ((gate) >> 8)
-#define GATE_MOST(gate) ((gate) & 0xff)
+#define GATE_MOST(gate) ((gate)&0xff)
 
 static _Thread_local bool in_handler;
 static _Thread_local char thread_name[THREAD_NAME];

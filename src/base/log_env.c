@@ -81,8 +81,8 @@ int sks_log_from_env(void)
     if (name && *name) {
         format = sksi_log_name_find(name, strlen(name), format_names, N_FORMATS);
         if (format < 0) {
-            sksi_log_error_name("SKS_LOG_FORMAT: ", name, strlen(name), " is not a format:",
-                                format_names, N_FORMATS);
+            sksi_log_error_name("SKS_LOG_FORMAT: ", name, strlen(name),
+                                " is not a format:", format_names, N_FORMATS);
             errno = EINVAL;
             return -1;
         }

@@ -158,8 +158,8 @@ static void key_add(struct sksi_text *t, const char *key)
     if (!*key)
         sksi_text_put(t, '_');
     for (; *key; key++) {
-        bool bad = (unsigned char)*key <= ' ' || (unsigned char)*key >= 0x7f ||
-                   strchr("\"=\\", *key);
+        bool bad =
+            (unsigned char)*key <= ' ' || (unsigned char)*key >= 0x7f || strchr("\"=\\", *key);
 
         sksi_text_put(t, bad ? '_' : *key);
     }
