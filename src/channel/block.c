@@ -37,6 +37,9 @@ static bool spin(struct sksi_op *op, int64_t deadline)
     bool found;
 
     spin_start(op, &s, deadline);
+    sksi_spin_burst(&s, hint,
+                    op->tx ? sksi_ring_tail_hint(&op->ch->tx.ring)
+                           : sksi_ring_head_hint(&op->ch->rx.ring));
     while (!(found = ready(op)) && sksi_spin_more(&s))
         ;
     sksi_spin_learn(&s, hint, found);
@@ -119,6 +122,7 @@ static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
 
         t->at = 0;
         t->n = 1;
+        t->from = sksi_ring_head_hint(&op->ch->rx.ring) - 1; /* or soon after that */
         *op->slots = w.item;
         atomic_fetch_add_explicit(&op->ch->x_pending, 1, memory_order_relaxed); /* relaxed: stat */
         sksi_receiver_refit(op->rx);

@@ -45,7 +45,9 @@ bool sksi_shape_make(struct sksi_shape *s, size_t item_size, size_t item_align, 
         if (item_align > ITEM_ALIGN_DEFAULT)
             item_align = ITEM_ALIGN_DEFAULT;
     }
-    if (item_align & (item_align - 1) || item_align > ITEM_ALIGN_MAX || item_size > SIZE_MAX / 4)
+    /* A block of items must not overflow either. */
+    if (item_align & (item_align - 1) || item_align > ITEM_ALIGN_MAX ||
+        item_size > SIZE_MAX / 4 / SKSI_BLOCK_ITEMS)
         return false;
     s->item_align = item_align;
     s->stride = round_up(item_size, item_align);
@@ -268,7 +270,7 @@ sks_sender *sks_sender_dup(sks_sender *tx)
     struct sksi_chan *ch = tx->ch;
     sks_sender *more;
 
-    if (tx->reserved && tx->in_place) {
+    if (tx->reserved) {
         errno = EBUSY;
         return NULL;
     }
@@ -284,8 +286,9 @@ sks_sender *sks_sender_dup(sks_sender *tx)
         /* relaxed: count, the caller's own handle keeps it above 0. */
         atomic_fetch_add_explicit(&ch->x_senders, 1, memory_order_relaxed);
     }
-    ch->tx.shared = true;
-    tx->fast = false;
+    if (!ch->tx.shared) /* else other threads may be reading it */
+        ch->tx.shared = true;
+    sksi_sender_refit(more);
     sksi_chan_hold(ch);
     return more;
 }
@@ -295,7 +298,7 @@ sks_receiver *sks_receiver_dup(sks_receiver *rx)
     struct sksi_chan *ch = rx->ch;
     sks_receiver *more;
 
-    if (rx->peeked) {
+    if (sksi_receiver_holds(rx)) {
         errno = EBUSY;
         return NULL;
     }
@@ -308,10 +311,21 @@ sks_receiver *sks_receiver_dup(sks_receiver *rx)
     more->ch = ch;
     /* relaxed: count, the caller's own handle keeps it above 0. */
     atomic_fetch_add_explicit(&ch->x_receivers, 1, memory_order_relaxed);
-    ch->rx.shared = true;
-    rx->fast = false;
+    if (!ch->rx.shared) /* else other threads may be reading it */
+        ch->rx.shared = true;
+    sksi_receiver_refit(rx);
+    sksi_receiver_refit(more);
     sksi_chan_hold(ch);
     return more;
+}
+
+/* No receiver is left: destroys what is buffered.  Without a fence a send that
+ * crosses the last receiver's close may not see it, so each sender's end looks again. */
+static void purge(struct sksi_chan *ch)
+{
+    sksi_lock_take(&ch->rx.lock);
+    sksi_chan_discard(ch);
+    sksi_lock_drop(&ch->rx.lock);
 }
 
 void sks_sender_done(sks_sender *tx)
@@ -326,6 +340,8 @@ void sks_sender_done(sks_sender *tx)
     /* [R1] our items come before the end; [A1] and so do those of the others. */
     if (atomic_fetch_sub_explicit(&ch->x_senders, 1, memory_order_acq_rel) == 1)
         sksi_gate_end(&ch->gate, SKSI_SENDERS, SKSI_GONE);
+    if (sksi_gate_flags(&ch->gate, SKSI_RECEIVERS) & SKSI_GONE)
+        purge(ch);
 }
 
 void sks_sender_close(sks_sender *tx)
@@ -356,7 +372,7 @@ void sks_receiver_close(sks_receiver *rx)
     /* [R1] what we took comes before the end; [A1] and so does what the others took. */
     if (atomic_fetch_sub_explicit(&ch->x_receivers, 1, memory_order_acq_rel) == 1) {
         sksi_gate_end(&ch->gate, SKSI_RECEIVERS, SKSI_GONE);
-        sksi_chan_discard(ch);
+        purge(ch);
     }
     if (rx != &ch->rx0)
         sksi_chan_release(ch, rx, sizeof *rx);
@@ -395,11 +411,11 @@ static int chan_abort(struct sksi_chan *ch, int code)
         return -1;
     }
     /* relaxed: owner, the first one sets it; published by the flag behind it. */
-    if (atomic_compare_exchange_strong_explicit(&ch->x_abort_code, &none, code,
-                                                memory_order_relaxed, memory_order_relaxed)) {
-        sksi_gate_end(&ch->gate, SKSI_SENDERS, SKSI_ABORTED);
-        sksi_gate_end(&ch->gate, SKSI_RECEIVERS, SKSI_ABORTED);
-    }
+    atomic_compare_exchange_strong_explicit(&ch->x_abort_code, &none, code, memory_order_relaxed,
+                                            memory_order_relaxed);
+    /* Whoever is not the first sets the flags too: the first may not be that far yet. */
+    sksi_gate_end(&ch->gate, SKSI_SENDERS, SKSI_ABORTED);
+    sksi_gate_end(&ch->gate, SKSI_RECEIVERS, SKSI_ABORTED);
     return 0;
 }
 
@@ -415,7 +431,9 @@ int sks_receiver_abort(sks_receiver *rx, int code)
 
 int sksi_chan_abort_code(const struct sksi_chan *ch)
 {
-    if (!(sksi_gate_flags(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED))
+    /* Both: the caller may have seen the one without an order. */
+    if (!((sksi_gate_flags(&ch->gate, SKSI_SENDERS) | sksi_gate_flags(&ch->gate, SKSI_RECEIVERS)) &
+          SKSI_ABORTED))
         return 0;
     /* relaxed: owner, set once before the flag. */
     return atomic_load_explicit(&ch->x_abort_code, memory_order_relaxed);

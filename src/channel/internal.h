@@ -47,6 +47,7 @@ struct sksi_tray {
     size_t size;            /* bytes, for the release */
     uint32_t at, n;         /* items [at, n) are there */
     uint32_t capacity;      /* items; they lie at tray_at bytes from here */
+    uint64_t from;          /* the index in the channel of the first place */
 };
 
 /* Used by one thread at a time. */
@@ -55,7 +56,7 @@ struct sks_sender {
     struct sksi_tray *tray;    /* shared: where reserved items are filled in */
     uint64_t reserved;         /* items promised by reserve */
     struct sksi_waiter *match; /* rendezvous: the receiver that a reserve has claimed */
-    bool fast;     /* alone, a ring, nothing reserved, not done */
+    bool fast;     /* a ring, nothing reserved, not done */
     bool done;
     bool in_place; /* the reservation lies in the channel */
 };
@@ -64,7 +65,7 @@ struct sks_receiver {
     struct sksi_chan *ch;
     struct sksi_tray *tray; /* peeked items, when they were taken out */
     uint64_t peeked;        /* items shown by peek, in place */
-    bool fast;              /* alone, a ring, nothing peeked, not refused, no tray given back */
+    bool fast;              /* a ring, nothing peeked; alone: not refused, no tray given back */
 };
 
 /* One block of an unbounded channel; its items lie at block_at bytes from here.
@@ -80,7 +81,7 @@ struct sksi_tx {
      * is and the index behind that one: a reservation may have made it in advance. */
     struct sksi_block *block, *last;
     uint64_t block_end, last_end;
-    struct sksi_lock lock;
+    alignas(SKSI_CACHE_LINE) struct sksi_lock lock;
     bool shared; /* (t) */
 };
 
@@ -91,7 +92,7 @@ struct sksi_rx {
     uint64_t block_end;       /* (r) LIST: and the index behind it */
     uint64_t keep;            /* (g) items below are the receivers': no sender may take
                                  one back after a refusal */
-    struct sksi_lock lock;
+    alignas(SKSI_CACHE_LINE) struct sksi_lock lock;
     bool shared;  /* (r) */
     bool refused; /* (r) SHUT_RD was said */
     bool ended;   /* (r) end of stream was returned in the refused state: it stays */
@@ -192,9 +193,14 @@ int sksi_try_consume(sks_receiver *rx, size_t n);
 
 /* Gives back what the handle holds. */
 void sksi_receiver_unpeek(sks_receiver *rx);
+/* Has the handle peeked items? */
+static inline bool sksi_receiver_holds(const sks_receiver *rx)
+{
+    return rx->peeked || (rx->tray && rx->tray->at < rx->tray->n);
+}
 void sksi_sender_unreserve(sks_sender *tx);
 
-/* Is the handle alone on a plain ring?  Sets `fast` again. */
+/* Sets `fast` again. */
 void sksi_sender_refit(sks_sender *tx);
 void sksi_receiver_refit(sks_receiver *rx);
 

@@ -36,8 +36,9 @@ void sksi_receiver_refit(sks_receiver *rx)
 {
     const struct sksi_chan *ch = rx->ch;
 
-    rx->fast = ch->kind == SKSI_RING && !ch->rx.shared && !rx->peeked && !ch->rx.refused &&
-               !ch->rx.back && !(rx->tray && rx->tray->at < rx->tray->n);
+    /* What a shared side's other handles do is looked at under its lock. */
+    rx->fast = ch->kind == SKSI_RING && !sksi_receiver_holds(rx) &&
+               (ch->rx.shared || (!ch->rx.refused && !ch->rx.back));
 }
 
 /* ---- trays ------------------------------------------------------------- */
@@ -57,6 +58,12 @@ struct sksi_tray *sksi_tray_ready(struct sksi_chan *ch, struct sksi_tray **tray,
         *tray = t;
     }
     return t;
+}
+
+/* The index in the channel of the first item that is left in a tray. */
+static uint64_t next_index(const struct sksi_tray *t)
+{
+    return t->from + t->at;
 }
 
 /* Takes up to n items of a tray into *items. */
@@ -186,14 +193,17 @@ static ssize_t aborted(sks_receiver *rx)
     return -sksi_chan_abort_code(ch);
 }
 
-/* Takes up to n items, whatever the kind.  Not from the handle's own tray. */
-static ssize_t take(sks_receiver *rx, void *items, size_t n)
+/* Takes up to n items, whatever the kind.  Not from the handle's own tray.  *from: the
+ * index of the first (NULL is allowed). */
+static ssize_t take(sks_receiver *rx, void *items, size_t n, uint64_t *from)
 {
     struct sksi_chan *ch = rx->ch;
     bool queue = ch->kind == SKSI_RING || ch->kind == SKSI_LIST;
     ssize_t r;
 
     side_take(ch);
+    if (from)
+        *from = ch->rx.back ? next_index(ch->rx.back) : sksi_ring_head(&ch->rx.ring);
     if (ch->rx.back)
         r = (ssize_t)back_take(ch, items, n);
     else if (queue)
@@ -219,32 +229,50 @@ ssize_t sksi_try_recv(sks_receiver *rx, void *items, size_t n)
     if (rx->tray && rx->tray->at < rx->tray->n)
         r = (ssize_t)tray_take(ch, rx->tray, items, n);
     else
-        r = take(rx, items, n);
+        r = take(rx, items, n, NULL);
     sksi_receiver_refit(rx);
     return r;
 }
 
-/* The whole way of one item when the handle is alone on a ring. */
-static inline ssize_t recv_fast(sks_receiver *rx, void *item)
+/* One item from the front of a ring.  Under (r). */
+static inline ssize_t pop(struct sksi_chan *ch, void *item, uint32_t flags)
 {
-    struct sksi_chan *ch = rx->ch;
     uint64_t head = sksi_ring_head(&ch->rx.ring);
-    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_SENDERS);
-    ssize_t there;
 
-    if (flags & SKSI_ABORTED)
-        return aborted(rx);
     if (sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, 1) == 0) {
-        if (!(flags & SKSI_GONE))
-            return -EAGAIN;
-        there = items_there(ch, head, 1);
+        ssize_t there = flags & SKSI_GONE ? items_there(ch, head, 1) : -EAGAIN;
+
         if (there <= 0)
             return there;
     }
     sksi_copy(item, sksi_ring_slot(ch, head), ch->item_size);
     sksi_ring_release(&ch->rx.ring, head + 1);
-    sksi_notify(ch, SKSI_SENDERS, 1);
     return 1;
+}
+
+/* The whole way of one item through a ring. */
+static inline ssize_t recv_fast(sks_receiver *rx, void *item)
+{
+    struct sksi_chan *ch = rx->ch;
+    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_SENDERS);
+    ssize_t r;
+
+    if (flags & SKSI_ABORTED)
+        return aborted(rx);
+    if (ch->rx.shared) {
+        sksi_lock_take(&ch->rx.lock);
+        if (ch->rx.back || ch->rx.refused) {
+            sksi_lock_drop(&ch->rx.lock);
+            return take(rx, item, 1, NULL);
+        }
+        r = pop(ch, item, flags);
+        sksi_lock_drop(&ch->rx.lock);
+    } else {
+        r = pop(ch, item, flags);
+    }
+    if (r > 0)
+        sksi_notify(ch, SKSI_SENDERS, 1);
+    return r;
 }
 
 /* ---- peek and consume -------------------------------------------------- */
@@ -275,7 +303,7 @@ static ssize_t peek_tray(sks_receiver *rx, size_t n, void **slots)
             n = t->capacity;
         if (ch->stride != ch->item_size)
             n = 1;
-        r = take(rx, sksi_tray_slot(ch, t, 0), n);
+        r = take(rx, sksi_tray_slot(ch, t, 0), n, &t->from);
         if (r <= 0)
             return r;
         t->at = 0;
@@ -333,7 +361,7 @@ int sksi_try_consume(sks_receiver *rx, size_t n)
 void sksi_receiver_unpeek(sks_receiver *rx)
 {
     struct sksi_chan *ch = rx->ch;
-    struct sksi_tray *t = rx->tray;
+    struct sksi_tray *t = rx->tray, **place;
     uint64_t n;
 
     rx->peeked = 0;
@@ -341,8 +369,11 @@ void sksi_receiver_unpeek(sks_receiver *rx)
         n = t->n - t->at;
         rx->tray = NULL;
         side_take(ch);
-        t->next = ch->rx.back;
-        ch->rx.back = t;
+        for (place = &ch->rx.back; *place && next_index(*place) < next_index(t);
+             place = &(*place)->next)
+            ;
+        t->next = *place;
+        *place = t;
         sksi_lock_take(&ch->gate.lock); /* a rendezvous waits without a fence */
         atomic_fetch_add_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
         sksi_lock_drop(&ch->gate.lock);

@@ -192,6 +192,11 @@ int sks_select_complete(sks_select *sel, void *item)
     }
     a = &sel->arms[sel->held];
     sel->held = -1;
+    /* A call on the handle itself may have given it up. */
+    if (a->tx ? !a->tx->reserved : !sksi_receiver_holds(a->rx)) {
+        errno = EINVAL;
+        return -1;
+    }
     if (a->tx) {
         sksi_copy(sel->slot, item, a->ch->item_size);
         r = sksi_try_commit(a->tx, 1);

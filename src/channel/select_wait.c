@@ -28,13 +28,15 @@ static ssize_t arm_look(const struct sksi_arm *a)
 {
     struct sksi_chan *ch = a->ch;
 
-    bool held = a->tx && a->tx->reserved;
-
-    if (ch->kind == SKSI_RENDEZVOUS ? !held && !sksi_meet_offered(ch, sksi_arm_side(a), NULL)
+    if (a->tx && (a->tx->done || sks_sender_gone(a->tx)))
+        return sksi_chan_send_end(ch);
+    if (a->tx && a->tx->reserved) /* a send would give it up and go on */
+        return 1;
+    if (ch->kind == SKSI_RENDEZVOUS ? !sksi_meet_offered(ch, sksi_arm_side(a), NULL)
                                     : !arm_ready(a))
         return -EAGAIN;
     if (a->tx)
-        return a->tx->done || sks_sender_gone(a->tx) ? sksi_chan_send_end(ch) : 1;
+        return 1;
     if (sksi_chan_abort_code(ch))
         return -sksi_chan_abort_code(ch);
     if (ch->kind == SKSI_RENDEZVOUS || ch->kind == SKSI_TIMER)
@@ -217,6 +219,7 @@ static bool met(sks_select *sel, uint32_t i, struct sksi_outcome *out)
     if (!a->item) {
         a->rx->tray->at = 0;
         a->rx->tray->n = 1;
+        a->rx->tray->from = sksi_ring_head_hint(&a->ch->rx.ring) - 1; /* or soon after that */
         sel->slot = a->waiter.item;
         atomic_fetch_add_explicit(&a->ch->x_pending, 1, memory_order_relaxed); /* relaxed: stat */
         sksi_receiver_refit(a->rx);
@@ -225,15 +228,17 @@ static bool met(sks_select *sel, uint32_t i, struct sksi_outcome *out)
     return true;
 }
 
-/* Arm i was woken but something else was chosen: wake the next in its queue. */
-static void pass_on(const sks_select *sel, int woken, int chosen)
+/* Arm i was woken but something else was chosen, or nothing was moved: wake the next in
+ * its queue.  No flag tells of the watches of a rendezvous. */
+static void pass_on(const sks_select *sel, int woken, int chosen, unsigned flags)
 {
     const struct sksi_arm *a;
 
-    if (woken < 0 || woken == chosen)
+    if (woken < 0 || (woken == chosen && !(flags & SKS_SELECT_READY)))
         return;
     a = &sel->arms[woken];
-    if (arm_ready(a) && sksi_gate_hint(&a->ch->gate, sksi_arm_side(a)) & SKSI_WAITING)
+    if (arm_ready(a) && (a->ch->kind == SKSI_RENDEZVOUS ||
+                         sksi_gate_hint(&a->ch->gate, sksi_arm_side(a)) & SKSI_WAITING))
         sksi_wake(a->ch, sksi_arm_side(a), 1);
 }
 
@@ -269,7 +274,7 @@ int sksi_select_choose(sks_select *sel, int64_t deadline, unsigned flags, struct
         int slept;
 
         if (try_all(sel, flags, out)) {
-            pass_on(sel, woken, out->arm);
+            pass_on(sel, woken, out->arm, flags);
             return 0;
         }
         if (deadline <= SKS_NOW)

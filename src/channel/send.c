@@ -35,7 +35,7 @@ ssize_t sksi_chan_send_end(const struct sksi_chan *ch)
 
 void sksi_sender_refit(sks_sender *tx)
 {
-    tx->fast = tx->ch->kind == SKSI_RING && !tx->ch->tx.shared && !tx->reserved && !tx->done;
+    tx->fast = tx->ch->kind == SKSI_RING && !tx->reserved && !tx->done;
 }
 
 /* Room that reservations of a shared side hold. */
@@ -137,15 +137,10 @@ static uint64_t take_back(struct sksi_chan *ch, uint64_t from, uint64_t to)
     return theirs - from;
 }
 
-/* Publishes the n items written at `tail`, deals with what the receivers say now.
- * Returns how many went, or why none did.  *wake: receivers wait.  Under (t). */
-static ssize_t publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, bool *wake)
+/* What the receivers say after [tail, tail + n) was published: flags.  Returns how
+ * many items went, or why none did; *wake: receivers wait.  Under (t). */
+static ssize_t answer(struct sksi_chan *ch, uint64_t tail, uint64_t n, uint32_t flags, bool *wake)
 {
-    uint32_t flags;
-
-    sksi_ring_publish(&ch->tx.ring, &ch->rx.ring, tail + n);
-    sksi_fence_light();
-    flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
     *wake = flags & SKSI_WAITING;
     if ((flags & (SKSI_GONE | SKSI_REFUSED)) && !(flags & SKSI_ABORTED)) {
         n = take_back(ch, tail, tail + n);
@@ -153,6 +148,17 @@ static ssize_t publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, bool *wa
             return sksi_chan_send_end(ch);
     }
     return (ssize_t)n;
+}
+
+/* Publishes the n items written at `tail`.  As answer().  Under (t). */
+static inline ssize_t publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, bool *wake)
+{
+    uint32_t flags;
+
+    sksi_ring_publish(&ch->tx.ring, &ch->rx.ring, tail + n);
+    sksi_fence_light();
+    flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
+    return flags ? answer(ch, tail, n, flags, wake) : (ssize_t)n;
 }
 
 /* Copies up to n items in.  Under (t). */
@@ -221,20 +227,26 @@ ssize_t sksi_try_send(sks_sender *tx, const void *items, size_t n)
     return r;
 }
 
-/* The whole way of one item when the handle is alone on a ring. */
+/* The whole way of one item through a ring. */
 static inline ssize_t send_fast(sks_sender *tx, const void *item)
 {
     struct sksi_chan *ch = tx->ch;
-    uint64_t tail = sksi_ring_tail(&ch->tx.ring);
-    bool wake;
-    ssize_t r;
+    bool wake = false, shared = ch->tx.shared;
+    ssize_t r = -EAGAIN;
+    uint64_t tail;
 
     if (sksi_gate_hint(&ch->gate, SKSI_RECEIVERS) & ENDS)
-        return sksi_chan_send_end(tx->ch);
-    if (sksi_ring_room(&ch->tx.ring, &ch->rx.ring, tail, ch->capacity, 1) == 0)
-        return -EAGAIN;
-    sksi_copy(sksi_ring_slot(ch, tail), item, ch->item_size);
-    r = publish(ch, tail, 1, &wake);
+        return sksi_chan_send_end(ch);
+    if (shared)
+        sksi_lock_take(&ch->tx.lock);
+    tail = sksi_ring_tail(&ch->tx.ring);
+    if (sksi_ring_room(&ch->tx.ring, &ch->rx.ring, tail, ch->capacity, 1 + promised(ch)) >
+        promised(ch)) {
+        sksi_copy(sksi_ring_slot(ch, tail), item, ch->item_size);
+        r = publish(ch, tail, 1, &wake);
+    }
+    if (shared)
+        sksi_lock_drop(&ch->tx.lock);
     if (wake && r > 0)
         sksi_wake(ch, SKSI_RECEIVERS, 1);
     return r;
@@ -330,15 +342,16 @@ static ssize_t commit_tray(sks_sender *tx, size_t n, bool *wake)
     struct sksi_chan *ch = tx->ch;
     const void *items = sksi_tray_slot(ch, tx->tray, 0);
     uint64_t left = tx->reserved - n;
-    ssize_t sent = 0, r = 0;
+    size_t each = ch->stride == ch->item_size ? n : 1; /* else they do not lie as put() wants */
+    ssize_t sent = 0, r = (ssize_t)each;
 
     side_take(ch);
     promise(ch, -tx->reserved);
-    /* Room for all n is there; a list may take them in more than one go. */
-    while ((size_t)sent < n && r >= 0) {
+    /* Room for all n is there, so what is short is an end: no more after that. */
+    while ((size_t)sent < n && r == (ssize_t)each) {
         const unsigned char *from = (const unsigned char *)items + (size_t)sent * ch->stride;
 
-        r = put(ch, from, ch->stride == ch->item_size ? n - (size_t)sent : 1, 0, wake);
+        r = put(ch, from, each, 0, wake);
         sent += r > 0 ? r : 0;
     }
     side_drop(ch);

@@ -119,6 +119,8 @@ bool sksi_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline
     int saved = errno;
     long rc;
 
+    if (deadline < 0)
+        deadline = 0;
     if (deadline != INT64_MAX) {
         ts.tv_sec = deadline / NS_PER_S;
         ts.tv_nsec = deadline % NS_PER_S;

@@ -46,8 +46,7 @@ uint32_t sksi_cpu(void);
 /* Lets another runnable thread have the CPU. */
 void sksi_yield(void);
 
-/* Ticks of the cheapest steady clock there is, and how many make `ns` nanoseconds. */
-uint64_t sksi_ticks(void);
+/* How many ticks (ring/port.h) make `ns` nanoseconds, and back. */
 uint64_t sksi_ticks_of(int64_t ns);
 uint64_t sksi_ticks_to_ns(uint64_t ticks);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * port.h - the five functions that the rings and the waiting code need from
+ * port.h - the functions that the rings and the waiting code need from
  * below.  src/plat implements them; a model checker brings its own.
  *
  *   tag  where                      order    pairs  what it orders
@@ -33,6 +33,12 @@ void sksi_fence_heavy(void);
 
 /* Is spinning pointless, because there is one CPU only? */
 bool sksi_one_cpu(void);
+
+/* Ticks of the cheapest steady clock there is. */
+uint64_t sksi_ticks(void);
+
+/* A thread has just woken up from a sleep that was ended at `ticks`. */
+void sksi_spin_woken(uint64_t ticks);
 
 /* Lets the CPU rest for some nanoseconds in a spin loop. */
 static inline void sksi_pause(void);

@@ -55,6 +55,8 @@ bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w
     uint32_t zero = 0;
     bool mine;
 
+    /* relaxed: stat. */
+    atomic_store_explicit(&w->parker->x_woken_at, sksi_ticks(), memory_order_relaxed);
     /* [R2] the woken thread sees what we did; relaxed: hint, on failure nothing is read. */
     mine = atomic_compare_exchange_strong_explicit(&w->parker->x_token, &zero, w->arm + 1,
                                                    memory_order_release, memory_order_relaxed);
@@ -140,9 +142,16 @@ void sksi_wait_enter(struct sksi_gate *g, int side, struct sksi_waiter *w)
 
 bool sksi_wait_park(struct sksi_parker *p, int64_t deadline)
 {
+    bool slept = false;
+
     while (sksi_wait_token(p) == 0) {
+        slept = true;
         if (!sksi_futex_wait(&p->x_token, 0, deadline))
             return sksi_wait_token(p) != 0;
+    }
+    if (slept) {
+        /* relaxed: stat. */
+        sksi_spin_woken(atomic_load_explicit(&p->x_woken_at, memory_order_relaxed));
     }
     return true;
 }

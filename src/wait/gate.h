@@ -49,9 +49,10 @@ enum {
 
 enum { SKSI_SENDERS, SKSI_RECEIVERS };
 
-/* One thread's sleep.  0: not claimed yet; else the claimed arm + 1. */
+/* One thread's sleep. */
 struct sksi_parker {
-    _Atomic uint32_t x_token;
+    _Atomic uint32_t x_token;    /* 0: not claimed yet; else the claimed arm + 1 */
+    _Atomic uint64_t x_woken_at; /* ticks of the claim: what a wake-up costs */
 };
 
 /* What a waiter is there for; decides which wakes reach it. */

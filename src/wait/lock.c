@@ -2,12 +2,12 @@
 /*
  * lock.c - the waiting half of lock.h.
  *
- *   tag  where                       order    pairs  what it publishes
- *   A2   lock_wait: x_state 0->2     acquire  R2
- *   R2   sksi_lock_drop in lock.h    release  A2     everything done under the lock
+ * A sleeper counts itself, fences, and tries again before each sleep; the holder
+ * stores 0, fences and looks at the count.  One of the two sees the other.  The
+ * kernel compares x_held once more before it puts a thread to sleep.
  *
  * The condition's x_turn needs no order of its own: it is read and written under
- * the lock, and the kernel compares it again before it puts a thread to sleep.
+ * the lock, and the kernel compares it too.
  */
 #include "wait/lock.h"
 
@@ -18,17 +18,23 @@
 
 void sksi_lock_wait(struct sksi_lock *l)
 {
-    if (!sksi_one_cpu()) {
-        for (int i = 0; i < LOCK_SPINS; i++) {
-            sksi_pause();
-            /* relaxed: hint, the exchange decides. */
-            if (atomic_load_explicit(&l->x_state, memory_order_relaxed) == 0 && sksi_lock_try(l))
-                return;
-        }
+    for (int i = 0; i < LOCK_SPINS && !sksi_one_cpu(); i++) {
+        sksi_pause();
+        /* relaxed: hint, the exchange decides. */
+        if (atomic_load_explicit(&l->x_held, memory_order_relaxed) == 0 && sksi_lock_try(l))
+            return;
     }
-    /* [A2] pairs with [R2]. */
-    while (atomic_exchange_explicit(&l->x_state, 2, memory_order_acquire) != 0)
-        sksi_futex_wait(&l->x_state, 2, INT64_MAX);
+    /* relaxed: hint, ordered by the fences. */
+    atomic_fetch_add_explicit(&l->x_sleepers, 1, memory_order_relaxed);
+    sksi_fence_heavy();
+    while (!sksi_lock_try(l))
+        sksi_futex_wait(&l->x_held, 1, INT64_MAX);
+    atomic_fetch_sub_explicit(&l->x_sleepers, 1, memory_order_relaxed); /* relaxed: hint */
+}
+
+void sksi_lock_rouse(struct sksi_lock *l)
+{
+    sksi_futex_wake(&l->x_held, 1);
 }
 
 bool sksi_cond_wait(struct sksi_cond *c, struct sksi_lock *l, int64_t deadline)

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock.h - a mutex of four bytes and a condition, on futexes.
+ * lock.h - a mutex of eight bytes and a condition, on futexes.
  *
  *   tag  where                     order    pairs  what it publishes
- *   A1   lock_take: x_state 0->1   acquire  R1
- *   R1   lock_drop: x_state        release  A1     everything done under the lock
+ *   A1   lock_try: x_held 0->1     acquire  R1
+ *   R1   lock_drop: x_held         release  A1     everything done under the lock
  *
- * x_state: 0 free, 1 held, 2 held and somebody may sleep (Drepper, "Futexes are
- * tricky", mutex 3).  A short spin first, none where one CPU is all there is: the
- * sections it guards are some tens of instructions.
+ * Taking it is one exchange, dropping it a plain store: whether somebody sleeps is
+ * asked with the light half of the asymmetric fence (ring/port.h), and the sleeper,
+ * which has time, pays for the heavy half.  A short spin first, none where one CPU is
+ * all there is: the sections it guards are some tens of instructions.
+ *
+ * The holder touches the lock after it has given it away, so whoever may free the
+ * memory must know that every earlier holder has returned (a reference each).
  */
 #ifndef SKSI_WAIT_LOCK_H
 #define SKSI_WAIT_LOCK_H
@@ -16,18 +20,20 @@
 #include "ring/port.h"
 
 struct sksi_lock {
-    _Atomic uint32_t x_state;
+    _Atomic uint32_t x_held;     /* 0 or 1 */
+    _Atomic uint32_t x_sleepers; /* threads that sleep on x_held, or are about to */
 };
 
-/* Waits for the lock when it is taken.  Not from lock.h alone. */
+/* The slow halves of take and drop. */
 void sksi_lock_wait(struct sksi_lock *l);
+void sksi_lock_rouse(struct sksi_lock *l);
 
 static inline bool sksi_lock_try(struct sksi_lock *l)
 {
     uint32_t zero = 0;
 
     /* [A1] what the last holder did is visible; relaxed: hint, nothing was taken. */
-    return atomic_compare_exchange_strong_explicit(&l->x_state, &zero, 1, memory_order_acquire,
+    return atomic_compare_exchange_strong_explicit(&l->x_held, &zero, 1, memory_order_acquire,
                                                    memory_order_relaxed);
 }
 
@@ -40,8 +46,11 @@ static inline void sksi_lock_take(struct sksi_lock *l)
 static inline void sksi_lock_drop(struct sksi_lock *l)
 {
     /* [R1] the next holder sees all of it. */
-    if (atomic_exchange_explicit(&l->x_state, 0, memory_order_release) == 2)
-        sksi_futex_wake(&l->x_state, 1);
+    atomic_store_explicit(&l->x_held, 0, memory_order_release);
+    sksi_fence_light();
+    /* relaxed: hint, ordered by the fences. */
+    if (atomic_load_explicit(&l->x_sleepers, memory_order_relaxed))
+        sksi_lock_rouse(l);
 }
 
 /* A condition: state guarded by a lock has changed. */

@@ -2,6 +2,10 @@
 /*
  * spin.c - the adaptive spin of spin.h.
  *
+ * The whole budget is twice what a wake-up costs on this machine, measured: every
+ * sleeper that is woken learns how long ago that was.  It has to be more than one
+ * wake-up, or two threads that sleep in turn would never find each other awake again.
+ *
  * The level is how often the budget is halved: 0 is the whole, LEVELS no spin at
  * all but for a probe every PROBE waits, so that a side that slept through a quiet
  * hour finds its speed again.
@@ -10,13 +14,40 @@
 
 #include "plat/plat.h"
 
-#define BUDGET_NS 20000 /* about four wake-ups of a sleeping CPU */
-#define PAUSE_NS 3000   /* of these without giving the CPU away */
-#define LEVELS 6        /* 20 us, 10, 5, 2.5, 1.2, 0.6, then none */
+#define WAKE_NS 10000 /* a wake-up, before one was measured */
+#define WAKE_MIN_NS 2000
+#define WAKE_MAX_NS 50000
+#define PAUSE_NS 3000 /* so long a spin does not give the CPU away */
+#define LEVELS 6
 #define PROBE 16        /* waits without a spin between two probes */
 #define CLOCK_EVERY 8   /* rounds between two looks at the clock */
 #define ROUNDS_MAX 100000
+#define BURST 4          /* items since the last wait that make a stream */
+#define BURST_REST_NS 500
 #define SAME_CPU_YIELDS 3
+
+/* What a wake-up costs: a moving average, in ticks; 0 before the first. */
+static _Atomic uint64_t x_wake_ticks;
+
+void sksi_spin_woken(uint64_t ticks)
+{
+    uint64_t cost = sksi_ticks() - ticks, min = sksi_ticks_of(WAKE_MIN_NS);
+    uint64_t max = sksi_ticks_of(WAKE_MAX_NS), old;
+
+    cost = cost < min ? min : cost > max ? max : cost;
+    /* relaxed: hint; of two lessons at once one may be lost. */
+    old = atomic_load_explicit(&x_wake_ticks, memory_order_relaxed);
+    cost = old ? (7 * old + cost) / 8 : cost;
+    atomic_store_explicit(&x_wake_ticks, cost, memory_order_relaxed); /* relaxed: hint */
+}
+
+static uint64_t whole_budget(void)
+{
+    /* relaxed: hint. */
+    uint64_t cost = atomic_load_explicit(&x_wake_ticks, memory_order_relaxed);
+
+    return 2 * (cost ? cost : sksi_ticks_of(WAKE_NS));
+}
 
 static void limit(struct sksi_spin *s, int64_t deadline)
 {
@@ -24,7 +55,7 @@ static void limit(struct sksi_spin *s, int64_t deadline)
 
     if (left <= 0)
         s->until = s->start;
-    else if (left < BUDGET_NS && s->start + sksi_ticks_of(left) < s->until)
+    else if (left < 2 * WAKE_MAX_NS && s->start + sksi_ticks_of(left) < s->until)
         s->until = s->start + sksi_ticks_of(left);
 }
 
@@ -51,12 +82,27 @@ void sksi_spin_start(struct sksi_spin *s, const struct sksi_spin_hint *hint, boo
         return;
     s->start = sksi_ticks();
     s->yield_from = s->start + sksi_ticks_of(PAUSE_NS);
+    s->until = s->start;
     if (level < LEVELS)
-        s->until = s->start + (sksi_ticks_of(BUDGET_NS) >> level);
-    else
-        s->until = level == LEVELS + PROBE ? s->start + sksi_ticks_of(BUDGET_NS) / 8 : s->start;
+        s->until += whole_budget() >> level;
+    else if (level == LEVELS + PROBE)
+        s->until += whole_budget();
     if (deadline != INT64_MAX)
         limit(s, deadline);
+}
+
+void sksi_spin_burst(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint64_t index)
+{
+    /* relaxed: hint. */
+    uint64_t before = atomic_load_explicit(&mine->x_index, memory_order_relaxed);
+    uint64_t until;
+
+    atomic_store_explicit(&mine->x_index, index, memory_order_relaxed); /* relaxed: hint */
+    if (s->same_cpu || index - before < BURST || s->until == s->start)
+        return;
+    until = s->start + sksi_ticks_of(BURST_REST_NS);
+    for (int i = 0; i < 64 && sksi_ticks() < until; i++)
+        sksi_pause();
 }
 
 bool sksi_spin_more(struct sksi_spin *s)
