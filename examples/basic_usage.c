@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* basic_usage.c - one thread sends two messages, the other receives until the end. */
+#include <pthread.h>
+#include <sockstream/sockstream.h>
+#include <stdio.h>
+SKS_TYPED(text, const char *);
+
+static void *sender(void *end)
+{
+    text_stream s = *(text_stream *)end;
+    sks_info("Sender", "sending two messages");
+    text_stream_send(s, "Hello");
+    text_stream_send(s, "World");
+    text_stream_close(s); /* the peer receives what is in flight, then the end */
+    return NULL;
+}
+
+int main(void)
+{
+    text_stream here, there;
+    const char *text;
+    pthread_t t;
+    if (sks_log_from_env() || text_pair(5, &here, &there) || pthread_create(&t, 0, sender, &there))
+        return 1;
+    while (text_stream_recv(here, &text) == 1)
+        puts(text);
+    puts("end of stream");
+    text_stream_close(here);
+    return pthread_join(t, NULL);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * multi_stage_pipeline.c - three threads and two channels of capacity 2.
+ *
+ * Stage1 makes 1..5, one every 50 ms; Stage2 needs 100 ms to double each; Stage3
+ * sums them up.  Stage1 is faster, so the first channel fills and its sends begin to
+ * wait: backpressure.  Run it with SKS_LOG=info to watch.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sockstream/sockstream.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+SKS_TYPED(num, int);
+
+struct stages {
+    num_sender to2, to3;
+    num_receiver from1, from2;
+    int sum;
+};
+
+/* Simulates work. */
+static void work_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static void *stage1(void *arg)
+{
+    struct stages *s = arg;
+
+    sks_log_thread_name("Stage1");
+    for (int i = 1; i <= 5; i++) {
+        if (num_try_send(s->to2, i) && errno == EAGAIN) {
+            int64_t since = sks_now();
+
+            sks_info("Stage1", "channel full, waiting item=%d", i);
+            if (num_send(s->to2, i))
+                break;
+            sks_info("Stage1", "backpressure was felt item=%d waited_us=%lld", i,
+                     (long long)(sks_now() - since) / 1000);
+        }
+        sks_info("Stage1", "sent item=%d", i);
+        work_ms(50);
+    }
+    sks_info("Stage1", "finished, closing its channel");
+    num_sender_close(s->to2);
+    return NULL;
+}
+
+static void *stage2(void *arg)
+{
+    struct stages *s = arg;
+    int v;
+
+    sks_log_thread_name("Stage2");
+    while (num_recv(s->from1, &v) == 1) {
+        sks_info("Stage2", "received item=%d", v);
+        work_ms(100);
+        if (num_send(s->to3, 2 * v))
+            break;
+        sks_info("Stage2", "forwarded item=%d doubled=%d", v, 2 * v);
+    }
+    sks_info("Stage2", "no more input, closing its channel");
+    num_receiver_close(s->from1);
+    num_sender_close(s->to3);
+    return NULL;
+}
+
+static void *stage3(void *arg)
+{
+    struct stages *s = arg;
+    int v;
+
+    sks_log_thread_name("Stage3");
+    while (num_recv(s->from2, &v) == 1) {
+        s->sum += v;
+        sks_info("Stage3", "received item=%d sum=%d", v, s->sum);
+    }
+    sks_info("Stage3", "no more input sum=%d", s->sum);
+    num_receiver_close(s->from2);
+    return NULL;
+}
+
+int main(void)
+{
+    void *(*const stages[])(void *) = {stage1, stage2, stage3};
+    struct stages s = {.sum = 0};
+    pthread_t threads[3];
+
+    if (sks_log_from_env()) {
+        fprintf(stderr, "multi_stage_pipeline: %s\n", sks_log_error());
+        return EXIT_FAILURE;
+    }
+    if (num_channel(2, &s.to2, &s.from1) || num_channel(2, &s.to3, &s.from2)) {
+        perror("multi_stage_pipeline: channel");
+        return EXIT_FAILURE;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (pthread_create(&threads[i], NULL, stages[i], &s))
+            abort();
+    }
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    printf("final sum = %d\n", s.sum);
+    return EXIT_SUCCESS;
+}
