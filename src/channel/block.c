@@ -115,7 +115,7 @@ static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
     claimed = sksi_wait_token(&parker) != 0;
     if (!claimed)
         return in_time ? -EAGAIN : -ETIMEDOUT;
-    if (w.want == SKSI_WANT_WATCH || !sksi_meet_finish(&w, &op->ch->gate))
+    if (w.want == SKSI_WANT_WATCH || !sksi_meet_finish(&w, &op->ch->gate, deadline))
         return -EAGAIN;
     if (op->slots) {
         struct sksi_tray *t = *tray;

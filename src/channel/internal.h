@@ -55,7 +55,7 @@ struct sks_sender {
     struct sksi_chan *ch;
     struct sksi_tray *tray;    /* shared: where reserved items are filled in */
     uint64_t reserved;         /* items promised by reserve */
-    struct sksi_waiter *match; /* rendezvous: the receiver that a reserve has claimed */
+    struct sksi_waiter *match; /* (g) rendezvous: the receiver that a reserve holds, or NULL */
     bool fast;     /* a ring, nothing reserved, not done */
     bool done;
     bool in_place; /* the reservation lies in the channel */
@@ -277,6 +277,12 @@ static inline unsigned char *sksi_ring_slot(const struct sksi_chan *ch, uint64_t
     return ch->slots + (index & ch->mask) * ch->stride;
 }
 
+/* Items of size 0 need no memory, but null must not be counted on from. */
+static inline void *sksi_not_null(struct sksi_chan *ch, const void *items)
+{
+    return items ? (void *)(uintptr_t)items : ch;
+}
+
 /* memcpy with the usual sizes spelled out, so that they become moves. */
 static inline void sksi_copy(void *to, const void *from, size_t size)
 {
@@ -315,17 +321,18 @@ ssize_t sksi_meet_try_send(sks_sender *tx, const void *item);
 ssize_t sksi_meet_try_recv(sks_receiver *rx, void *item);
 /* Claims a waiting receiver for a later commit. */
 ssize_t sksi_meet_claim(sks_sender *tx);
-/* Hands the item to the claimed receiver; NULL lets it go on waiting. */
-void sksi_meet_settle(sks_sender *tx, const void *item);
+/* Hands the item to the claimed receiver; NULL lets it go on waiting.  False when it has
+ * backed out: its deadline has passed, or the channel has ended. */
+bool sksi_meet_settle(sks_sender *tx, const void *item);
 bool sksi_meet_ready(const struct sksi_chan *ch, int side);
 
 /* Queues a waiter with an item up, or finds that it need not wait: false, and the
  * caller tries again. */
 bool sksi_meet_enter(struct sksi_chan *ch, int side, struct sksi_waiter *w);
 
-/* After a claim by the other side: waits for the hand-over.  True when it was made,
- * false to try again. */
-bool sksi_meet_finish(struct sksi_waiter *w, struct sksi_gate *gate);
+/* After a claim by the other side: waits for the hand-over, until the deadline at most.
+ * True when it was made, false to try again. */
+bool sksi_meet_finish(struct sksi_waiter *w, struct sksi_gate *gate, int64_t deadline);
 
 /* Could an operation of this side go on now?  `own` offers do not count. */
 bool sksi_meet_offered(struct sksi_chan *ch, int side, const struct sksi_parker *own);

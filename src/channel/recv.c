@@ -69,10 +69,11 @@ static uint64_t next_index(const struct sksi_tray *t)
 /* Takes up to n items of a tray into *items. */
 static size_t tray_take(struct sksi_chan *ch, struct sksi_tray *t, void *items, size_t n)
 {
+    unsigned char *to = sksi_not_null(ch, items);
     size_t taken = 0;
 
     for (; taken < n && t->at < t->n; taken++, t->at++)
-        sksi_copy((unsigned char *)items + taken * ch->item_size, sksi_tray_slot(ch, t, t->at),
+        sksi_copy(to + taken * ch->item_size, sksi_tray_slot(ch, t, t->at),
                   ch->item_size);
     /* relaxed: stat. */
     atomic_fetch_sub_explicit(&ch->x_pending, taken, memory_order_relaxed);
@@ -158,7 +159,7 @@ static ssize_t queue_take(struct sksi_chan *ch, void *items, size_t n)
 {
     uint64_t head = sksi_ring_head(&ch->rx.ring), left;
     ssize_t there = ch->rx.refused ? items_kept(ch, head, n) : items_there(ch, head, n);
-    unsigned char *to = items;
+    unsigned char *to = sksi_not_null(ch, items);
 
     if (there <= 0)
         return there;

@@ -149,24 +149,34 @@ bool sksi_meet_offered(struct sksi_chan *ch, int side, const struct sksi_parker 
 ssize_t sksi_meet_claim(sks_sender *tx)
 {
     struct sksi_chan *ch = tx->ch;
+    struct sksi_waiter *w;
     ssize_t r;
 
     sksi_lock_take(&ch->gate.lock);
     r = ended(ch, SKSI_SENDERS);
-    tx->match = r == -EAGAIN ? claim_offer(ch, SKSI_RECEIVERS) : NULL;
+    w = r == -EAGAIN ? claim_offer(ch, SKSI_RECEIVERS) : NULL;
+    if (w)
+        sksi_gate_hold_locked(&ch->gate, w, &tx->match);
     sksi_lock_drop(&ch->gate.lock);
-    return tx->match ? 1 : r;
+    return w ? 1 : r;
 }
 
-void sksi_meet_settle(sks_sender *tx, const void *item)
+bool sksi_meet_settle(sks_sender *tx, const void *item)
 {
     struct sksi_chan *ch = tx->ch;
-    struct sksi_waiter *w = tx->match;
-    struct sksi_parker *parker = w->parker;
-    _Atomic uint32_t *done = &w->x_done;
+    struct sksi_parker *parker;
+    _Atomic uint32_t *done;
+    struct sksi_waiter *w;
 
-    tx->match = NULL;
     sksi_lock_take(&ch->gate.lock);
+    w = tx->match;
+    if (!w) { /* the receiver has backed out */
+        sksi_lock_drop(&ch->gate.lock);
+        return false;
+    }
+    parker = w->parker;
+    done = &w->x_done;
+    sksi_gate_unhold_locked(&ch->gate, w);
     if (item) {
         sksi_copy(w->item, item, ch->item_size);
         count_meeting(ch);
@@ -175,6 +185,7 @@ void sksi_meet_settle(sks_sender *tx, const void *item)
     sksi_lock_drop(&ch->gate.lock);
     sksi_gate_rouse(&ch->gate, parker);
     sksi_futex_wake(done, 1);
+    return true;
 }
 
 /* ---- waiting ----------------------------------------------------------- */
@@ -211,15 +222,26 @@ bool sksi_meet_enter(struct sksi_chan *ch, int side, struct sksi_waiter *w)
     return true;
 }
 
-bool sksi_meet_finish(struct sksi_waiter *w, struct sksi_gate *gate)
+static uint32_t done_of(const struct sksi_waiter *w)
 {
-    uint32_t done;
+    /* [A1] the item's bytes are there, or have been read. */
+    return atomic_load_explicit(&w->x_done, memory_order_acquire);
+}
+
+bool sksi_meet_finish(struct sksi_waiter *w, struct sksi_gate *gate, int64_t deadline)
+{
+    bool in_time = true;
 
     /* Whoever hands over at once does it under the lock that it claims under. */
     sksi_lock_take(&gate->lock);
     sksi_lock_drop(&gate->lock);
-    /* [A1] the item's bytes are there, or have been read. */
-    while ((done = atomic_load_explicit(&w->x_done, memory_order_acquire)) == 0)
-        sksi_futex_wait(&w->x_done, 0, INT64_MAX);
-    return done == SKSI_DONE;
+    while (done_of(w) == 0 && in_time)
+        in_time = sksi_futex_wait(&w->x_done, 0, deadline);
+    if (done_of(w) == 0) {
+        sksi_lock_take(&gate->lock);
+        if (done_of(w) == 0)
+            sksi_gate_unhold_locked(gate, w);
+        sksi_lock_drop(&gate->lock);
+    }
+    return done_of(w) == SKSI_DONE;
 }

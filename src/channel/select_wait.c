@@ -209,12 +209,12 @@ static bool ready_after_fence(const sks_select *sel)
 }
 
 /* The other side of a rendezvous claimed arm i: was the item handed over? */
-static bool met(sks_select *sel, uint32_t i, struct sksi_outcome *out)
+static bool met(sks_select *sel, uint32_t i, int64_t deadline, struct sksi_outcome *out)
 {
     struct sksi_arm *a = &sel->arms[i];
 
     if (a->ch->kind != SKSI_RENDEZVOUS || a->waiter.want != SKSI_WANT_TURN ||
-        !sksi_meet_finish(&a->waiter, &a->ch->gate))
+        !sksi_meet_finish(&a->waiter, &a->ch->gate, deadline))
         return false;
     if (!a->item) {
         a->rx->tray->at = 0;
@@ -258,7 +258,7 @@ static int sleep_turn(sks_select *sel, int64_t deadline, unsigned flags, int *wo
     leave_all(sel);
     token = sksi_wait_token(&parker);
     *woken = (int)token - 1;
-    if (token && met(sel, token - 1, out)) {
+    if (token && met(sel, token - 1, deadline, out)) {
         *woken = -1;
         return 1;
     }

@@ -165,7 +165,7 @@ static inline ssize_t publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, b
 static ssize_t put(struct sksi_chan *ch, const void *items, size_t n, uint64_t kept, bool *wake)
 {
     uint64_t tail = sksi_ring_tail(&ch->tx.ring);
-    const unsigned char *from = items;
+    const unsigned char *from = sksi_not_null(ch, items);
     ssize_t fit = room(ch, tail, n, kept);
     uint64_t at = tail, left;
 
@@ -320,8 +320,7 @@ static void unreserve(sks_sender *tx)
     tx->reserved = 0;
     sksi_sender_refit(tx);
     if (ch->kind == SKSI_RENDEZVOUS) {
-        if (tx->match)
-            sksi_meet_settle(tx, NULL);
+        sksi_meet_settle(tx, NULL);
     } else if (!tx->in_place) {
         side_take(ch);
         promise(ch, -n);
@@ -374,9 +373,10 @@ ssize_t sksi_try_commit(sks_sender *tx, size_t n)
         return n == 0 ? 0 : sksi_chan_send_end(tx->ch);
     }
     if (ch->kind == SKSI_RENDEZVOUS) {
-        sksi_meet_settle(tx, sksi_tray_slot(ch, tx->tray, 0));
         tx->reserved = 0;
-        return 1;
+        if (sksi_meet_settle(tx, sksi_tray_slot(ch, tx->tray, 0)))
+            return 1;
+        return ended(tx) ? sksi_chan_send_end(ch) : -EAGAIN;
     }
     if (tx->in_place) {
         tx->reserved = 0;
@@ -459,7 +459,7 @@ int sks_sender_try_send(sks_sender *tx, const void *item)
 
 ssize_t sks_sender_send_many(sks_sender *tx, const void *items, size_t n, int64_t deadline)
 {
-    const unsigned char *from = items;
+    const unsigned char *from = sksi_not_null(tx->ch, items);
     size_t sent = 0;
 
     while (sent < n) {

@@ -64,6 +64,39 @@ bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w
     return mine;
 }
 
+void sksi_gate_hold_locked(struct sksi_gate *g, struct sksi_waiter *w, struct sksi_waiter **holder)
+{
+    w->next = g->held;
+    g->held = w;
+    w->holder = holder;
+    *holder = w;
+}
+
+void sksi_gate_unhold_locked(struct sksi_gate *g, struct sksi_waiter *w)
+{
+    struct sksi_waiter **place = &g->held;
+
+    while (*place != w)
+        place = &(*place)->next;
+    *place = w->next;
+    *w->holder = NULL;
+}
+
+/* Frees the waiters that reservations hold.  Under (g). */
+static void free_held(struct sksi_gate *g)
+{
+    while (g->held) {
+        struct sksi_waiter *w = g->held;
+        _Atomic uint32_t *done = &w->x_done, *token = &w->parker->x_token;
+
+        sksi_gate_unhold_locked(g, w);
+        /* relaxed: owner, nothing is handed over; w may be gone after this. */
+        atomic_store_explicit(done, SKSI_RETRY, memory_order_relaxed);
+        sksi_futex_wake(token, 1);
+        sksi_futex_wake(done, 1);
+    }
+}
+
 void sksi_gate_rouse(struct sksi_gate *g, struct sksi_parker *p)
 {
     if (sksi_futex_wake(&p->x_token, 1))
@@ -125,6 +158,7 @@ void sksi_gate_end(struct sksi_gate *g, int side, uint32_t flag)
     /* A waiter queues up under the lock and looks at the flags after it: either it
      * is in a queue now, or it will see the flag.  No fence is needed for that. */
     sksi_lock_take(&g->lock);
+    free_held(g);
     bool senders = g->side[SKSI_SENDERS].first, receivers = g->side[SKSI_RECEIVERS].first;
     sksi_lock_drop(&g->lock);
     if (senders)

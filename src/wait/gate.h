@@ -75,6 +75,7 @@ struct sksi_waiter {
     /* Rendezvous: the item's bytes, and whether the hand-over is done. */
     void *item;
     _Atomic uint32_t x_done;
+    struct sksi_waiter **holder; /* the reservation that holds it, see sksi_gate_hold_locked() */
 };
 
 struct sksi_side {
@@ -87,6 +88,7 @@ struct sksi_gate {
     struct sksi_lock lock;
     _Atomic uint32_t x_wakes; /* threads woken through this gate */
     struct sksi_side side[2];
+    struct sksi_waiter *held; /* waiters that a reservation holds: the list goes by next */
 };
 
 static inline uint32_t sksi_gate_flags(const struct sksi_gate *g, int side)
@@ -132,6 +134,11 @@ void sksi_gate_unqueue_locked(struct sksi_gate *g, int side, struct sksi_waiter 
 
 /* Claims a waiter and takes it out of the queue.  False when it was claimed before. */
 bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w);
+
+/* A claimed waiter waits on until its holder hands something over or gives it up.  An
+ * end, or the waiter's own deadline, frees it: then *holder is NULL. */
+void sksi_gate_hold_locked(struct sksi_gate *g, struct sksi_waiter *w, struct sksi_waiter **holder);
+void sksi_gate_unhold_locked(struct sksi_gate *g, struct sksi_waiter *w);
 
 /* Wakes a claimed waiter's thread.  It may be gone by now: only addresses are used. */
 void sksi_gate_rouse(struct sksi_gate *g, struct sksi_parker *p);
