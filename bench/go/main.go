@@ -76,7 +76,8 @@ func parse(args []string) {
 }
 
 func affinity(call uintptr, set *[16]uint64) {
-	_, _, errno := syscall.RawSyscall(call, 0, unsafe.Sizeof(*set), uintptr(unsafe.Pointer(set)))
+	_, _, errno := syscall.RawSyscall(call, 0, unsafe.Sizeof(*set),
+		uintptr(unsafe.Pointer(set)))
 	if errno != 0 {
 		die("affinity: %v", errno)
 	}

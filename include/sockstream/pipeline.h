@@ -125,7 +125,8 @@ typedef void sks_discard_fn(void *item, const char *link, sks_discard_reason rea
 SKS_API void sks_pipeline_on_discard(sks_pipeline *p, sks_discard_fn *fn, void *arg);
 
 /* Gets each item that a stage gave to sks_item_fail(). */
-typedef void sks_dead_letter_fn(void *item, const char *stage, int code, const char *why, void *arg);
+typedef void sks_dead_letter_fn(void *item, const char *stage, int code, const char *why,
+                                void *arg);
 SKS_API void sks_pipeline_on_dead_letter(sks_pipeline *p, sks_dead_letter_fn *fn, void *arg);
 
 /* The weight in bytes of an item, for links with a byte bound; default: the
