@@ -104,6 +104,7 @@ static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
         if (!t)
             return -ENOMEM;
         w.item = sksi_tray_slot(op->ch, t, 0);
+        w.to_tray = true;
         w.want = SKSI_WANT_TURN;
     }
     if (op->slots && op->tx)
@@ -124,7 +125,6 @@ static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
         t->n = 1;
         t->from = sksi_ring_head_hint(&op->ch->rx.ring) - 1; /* or soon after that */
         *op->slots = w.item;
-        atomic_fetch_add_explicit(&op->ch->x_pending, 1, memory_order_relaxed); /* relaxed: stat */
         sksi_receiver_refit(op->rx);
     }
     return 1;

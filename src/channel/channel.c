@@ -390,6 +390,8 @@ void sks_receiver_refuse(sks_receiver *rx)
     rx->fast = false;
     if (!ch->rx.refused) {
         ch->rx.refused = true;
+        if (ch->kind == SKSI_TIMER)
+            atomic_store_explicit(&ch->x_due, INT64_MAX, memory_order_relaxed); /* relaxed: owner */
         sksi_lock_take(&ch->gate.lock);
         /* What is peeked in place is ours; see send.c, take_back(). */
         ch->rx.keep = sksi_ring_head(&ch->rx.ring) + rx->peeked;

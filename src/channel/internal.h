@@ -283,6 +283,26 @@ static inline void *sksi_not_null(struct sksi_chan *ch, const void *items)
     return items ? (void *)(uintptr_t)items : ch;
 }
 
+/* Items that are in trays: taken out, and maybe given back yet.  While there are any it
+ * is not the end of stream for other handles. */
+static inline uint64_t sksi_pending(const struct sksi_chan *ch)
+{
+    return atomic_load_explicit(&ch->x_pending, memory_order_relaxed); /* relaxed: hint */
+}
+
+/* n items go to a tray.  Under (r), or (g) for a rendezvous. */
+static inline void sksi_keep(struct sksi_chan *ch, uint64_t n)
+{
+    atomic_fetch_add_explicit(&ch->x_pending, n, memory_order_relaxed); /* relaxed: hint */
+}
+
+/* Will nothing be sent any more? */
+static inline bool sksi_recv_over(const struct sksi_chan *ch)
+{
+    return sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_GONE ||
+           sksi_gate_hint(&ch->gate, SKSI_RECEIVERS) & SKSI_REFUSED;
+}
+
 /* memcpy with the usual sizes spelled out, so that they become moves. */
 static inline void sksi_copy(void *to, const void *from, size_t size)
 {

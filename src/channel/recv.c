@@ -60,6 +60,22 @@ struct sksi_tray *sksi_tray_ready(struct sksi_chan *ch, struct sksi_tray **tray,
     return t;
 }
 
+/* n items have left a tray for good.  When they were the last ones out, and nothing
+ * can come any more, it is the end of stream for the receivers that wait. */
+static void settle(struct sksi_chan *ch, uint64_t n)
+{
+    bool end;
+
+    /* relaxed: hint; the lock orders it for those who wait. */
+    if (n == 0 || atomic_fetch_sub_explicit(&ch->x_pending, n, memory_order_relaxed) != n)
+        return;
+    sksi_lock_take(&ch->gate.lock);
+    end = sksi_recv_over(ch);
+    sksi_lock_drop(&ch->gate.lock);
+    if (end)
+        sksi_wake(ch, SKSI_RECEIVERS, UINT64_MAX);
+}
+
 /* The index in the channel of the first item that is left in a tray. */
 static uint64_t next_index(const struct sksi_tray *t)
 {
@@ -73,10 +89,8 @@ static size_t tray_take(struct sksi_chan *ch, struct sksi_tray *t, void *items, 
     size_t taken = 0;
 
     for (; taken < n && t->at < t->n; taken++, t->at++)
-        sksi_copy(to + taken * ch->item_size, sksi_tray_slot(ch, t, t->at),
-                  ch->item_size);
-    /* relaxed: stat. */
-    atomic_fetch_sub_explicit(&ch->x_pending, taken, memory_order_relaxed);
+        sksi_copy(to + taken * ch->item_size, sksi_tray_slot(ch, t, t->at), ch->item_size);
+    settle(ch, taken);
     return taken;
 }
 
@@ -131,6 +145,8 @@ static ssize_t items_there(struct sksi_chan *ch, uint64_t head, size_t n)
             return -EAGAIN;
         /* All that was sent before the end is visible now. */
         there = sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, n);
+        if (there == 0 && sksi_pending(ch))
+            return -EAGAIN; /* another handle may give items back */
     }
     return (ssize_t)(there < n ? there : n);
 }
@@ -150,6 +166,8 @@ static ssize_t items_kept(struct sksi_chan *ch, uint64_t head, size_t n)
     if (ch->rx.keep < head + n)
         ch->rx.keep = head + n;
     sksi_lock_drop(&ch->gate.lock);
+    if (n == 0 && sksi_pending(ch))
+        return -EAGAIN;
     ch->rx.ended = n == 0;
     return (ssize_t)n;
 }
@@ -194,8 +212,8 @@ static ssize_t aborted(sks_receiver *rx)
     return -sksi_chan_abort_code(ch);
 }
 
-/* Takes up to n items, whatever the kind.  Not from the handle's own tray.  *from: the
- * index of the first (NULL is allowed). */
+/* Takes up to n items, whatever the kind.  Not from the handle's own tray.  *from: for a
+ * tray, the index of the first; else NULL. */
 static ssize_t take(sks_receiver *rx, void *items, size_t n, uint64_t *from)
 {
     struct sksi_chan *ch = rx->ch;
@@ -213,6 +231,8 @@ static ssize_t take(sks_receiver *rx, void *items, size_t n, uint64_t *from)
         r = sksi_timer_try_recv(ch, items);
     else
         r = sksi_meet_try_recv(rx, items);
+    if (from && r > 0)
+        sksi_keep(ch, (uint64_t)r);
     side_drop(ch);
     if (queue && r > 0)
         sksi_notify(ch, SKSI_SENDERS, (uint64_t)r);
@@ -309,8 +329,6 @@ static ssize_t peek_tray(sks_receiver *rx, size_t n, void **slots)
             return r;
         t->at = 0;
         t->n = (uint32_t)r;
-        /* relaxed: stat. */
-        atomic_fetch_add_explicit(&ch->x_pending, (uint64_t)r, memory_order_relaxed);
     }
     *slots = sksi_tray_slot(ch, t, t->at);
     return t->n - t->at < n ? (ssize_t)(t->n - t->at) : (ssize_t)n;
@@ -354,7 +372,7 @@ int sksi_try_consume(sks_receiver *rx, size_t n)
     if (!t || n > t->n - t->at)
         return -EINVAL;
     t->at += (uint32_t)n;
-    atomic_fetch_sub_explicit(&ch->x_pending, n, memory_order_relaxed); /* relaxed: stat */
+    settle(ch, n);
     sksi_receiver_unpeek(rx);
     return 0;
 }
@@ -392,9 +410,9 @@ void sksi_receiver_unpeek(sks_receiver *rx)
 bool sksi_recv_ready(const sks_receiver *rx)
 {
     const struct sksi_chan *ch = rx->ch;
+    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_SENDERS);
 
-    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & (SKSI_GONE | SKSI_ABORTED) ||
-        sksi_gate_hint(&ch->gate, SKSI_RECEIVERS) & SKSI_REFUSED)
+    if (flags & SKSI_ABORTED || (sksi_pending(ch) == 0 && sksi_recv_over(ch)))
         return true;
     /* relaxed: hint. */
     if ((rx->tray && rx->tray->at < rx->tray->n) ||

@@ -32,8 +32,10 @@ static void count_meeting(struct sksi_chan *ch)
     sksi_ring_release(&ch->rx.ring, sksi_ring_head(&ch->rx.ring) + 1);
 }
 
-static void finish(struct sksi_waiter *w, uint32_t how)
+static void finish(struct sksi_chan *ch, struct sksi_waiter *w, uint32_t how)
 {
+    if (how == SKSI_DONE && w->to_tray)
+        sksi_keep(ch, 1);
     /* [R1] the waiter may use the item, and leave: it is not touched after this. */
     atomic_store_explicit(&w->x_done, how, memory_order_release);
 }
@@ -72,10 +74,7 @@ static ssize_t ended(const struct sksi_chan *ch, int side)
                    : -EAGAIN;
     if (sksi_gate_flags(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
         return -sksi_chan_abort_code(ch);
-    return sksi_gate_flags(&ch->gate, SKSI_SENDERS) & SKSI_GONE ||
-                   sksi_gate_flags(&ch->gate, SKSI_RECEIVERS) & SKSI_REFUSED
-               ? 0
-               : -EAGAIN;
+    return sksi_recv_over(ch) && sksi_pending(ch) == 0 ? 0 : -EAGAIN;
 }
 
 /* Need an operation of this side not wait?  Under (g): an end, an offer of the other
@@ -111,7 +110,7 @@ static ssize_t meet(struct sksi_chan *ch, int side, void *item)
     else
         sksi_copy(item, w->item, ch->item_size);
     count_meeting(ch);
-    finish(w, SKSI_DONE);
+    finish(ch, w, SKSI_DONE);
     sksi_lock_drop(&ch->gate.lock);
     sksi_gate_rouse(&ch->gate, parker);
     return 1;
@@ -181,7 +180,7 @@ bool sksi_meet_settle(sks_sender *tx, const void *item)
         sksi_copy(w->item, item, ch->item_size);
         count_meeting(ch);
     }
-    finish(w, item ? SKSI_DONE : SKSI_RETRY);
+    finish(ch, w, item ? SKSI_DONE : SKSI_RETRY);
     sksi_lock_drop(&ch->gate.lock);
     sksi_gate_rouse(&ch->gate, parker);
     sksi_futex_wake(done, 1);

@@ -145,10 +145,12 @@ static void offer(struct sksi_arm *a, unsigned flags)
     a->waiter.want = SKSI_WANT_WATCH;
     if (flags & SKS_SELECT_READY)
         return;
-    if (!a->item && a->rx && (t = sksi_tray_ready(a->ch, &a->rx->tray, 1)))
+    if (!a->item && a->rx && (t = sksi_tray_ready(a->ch, &a->rx->tray, 1))) {
         a->waiter.item = sksi_tray_slot(a->ch, t, 0);
-    else
+        a->waiter.to_tray = true;
+    } else {
         a->waiter.item = a->item;
+    }
     if (a->waiter.item)
         a->waiter.want = SKSI_WANT_TURN;
 }
@@ -221,7 +223,6 @@ static bool met(sks_select *sel, uint32_t i, int64_t deadline, struct sksi_outco
         a->rx->tray->n = 1;
         a->rx->tray->from = sksi_ring_head_hint(&a->ch->rx.ring) - 1; /* or soon after that */
         sel->slot = a->waiter.item;
-        atomic_fetch_add_explicit(&a->ch->x_pending, 1, memory_order_relaxed); /* relaxed: stat */
         sksi_receiver_refit(a->rx);
     }
     *out = (struct sksi_outcome){(int)i, 1};

@@ -20,7 +20,7 @@ ssize_t sksi_timer_try_recv(struct sksi_chan *ch, void *item)
     int64_t due = sksi_timer_due(ch), now, next = INT64_MAX;
 
     if (ch->rx.refused)
-        return 0;
+        return sksi_pending(ch) ? -EAGAIN : 0;
     if (due == INT64_MAX || (now = sksi_clock_ns()) < due)
         return -EAGAIN;
     if (ch->period && (now - due) / ch->period < (INT64_MAX - now) / ch->period - 1)

@@ -45,6 +45,11 @@ static int flow_open(struct sksi_flow *f)
     f->rx = sksi_zalloc(f->to->n_lets * sizeof(*f->rx));
     if (!f->tx || !f->rx)
         return -1;
+    if (f->to->stage->n_in > 1) {
+        f->taken = zalloc_lines(f->to->n_lets, sizeof *f->taken);
+        if (!f->taken)
+            return -1;
+    }
     if (sks_channel_with(f->link->from->options.item_size, f->link->items, &o, &f->tx[0],
                          &f->rx[0]))
         return -1;
@@ -263,6 +268,7 @@ void sksi_run_free(struct sksi_run *run)
     for (size_t i = 0; i < run->n_flows; i++) {
         sksi_free(run->flows[i].tx);
         sksi_free(run->flows[i].rx);
+        sksi_free(run->flows[i].taken);
     }
     sksi_free(run->crews);
     sksi_free(run->flows);

@@ -13,6 +13,7 @@
 
 int sksi_inlet_make(struct sksi_inlet *in, const struct sksi_crew *crew, unsigned which)
 {
+    in->which = which;
     in->n = in->open = crew->n_in;
     if (in->n == 0)
         return 0;
@@ -52,6 +53,8 @@ static int taken(struct sks_worker *w, size_t i, size_t at)
 
     if (f->credit)
         sksi_flow_taken(f, place(w, at));
+    if (f->taken)
+        sksi_count(&f->taken[w->inlet->which].x_n, 1);
     if (w->mark)
         w->mark[at] = (struct sksi_mark){.from = (uint16_t)i};
     return 1;
@@ -157,8 +160,8 @@ void sksi_inlet_purge(struct sks_worker *w)
     for (size_t i = 0; i < in->n; i++) {
         /* The first receive after an abort discards what is buffered. */
         while (sks_receiver_try_recv(in->rx[i], w->items) > 0) {
+            taken(w, i, 0);
             sksi_count(&w->x_in, 1);
-            sksi_flow_taken(w->crew->in[i], w->items);
             sksi_discard(w->crew->run, w->items, w->crew->in[i]->link->name);
             sksi_count(&w->x_discarded, 1);
         }

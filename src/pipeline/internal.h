@@ -156,6 +156,11 @@ struct sksi_counts {
     int64_t blocked_send_ns, blocked_receive_ns;
 };
 
+/* Items that one inlet took from one flow, on a line of its own. */
+struct sksi_taken {
+    alignas(SKSI_CACHE_LINE) _Atomic uint64_t x_n;
+};
+
 struct sksi_flow {
     /* (k) */
     const struct sksi_link *link;
@@ -164,6 +169,7 @@ struct sksi_flow {
     sks_sender **tx; /* one for each outlet of `from` */
     sks_receiver **rx;
     unsigned n_tx, n_rx;
+    struct sksi_taken *taken;   /* by each inlet of `to`; NULL: its only flow, x_in tells */
     struct sksi_credit *credit; /* of `from`; NULL when none of its flows is bounded in bytes */
     /* Under credit->lock; x_ also read by snapshots. */
     size_t items;
@@ -179,6 +185,7 @@ struct sksi_flow {
 };
 
 struct sksi_inlet {
+    unsigned which; /* (k) of the crew's */
     size_t n, open; /* (k); (i) not ended */
     size_t turn;    /* (i) which is tried first */
     sks_receiver **rx;

@@ -114,16 +114,30 @@ static void no_less(uint64_t *seen, uint64_t now)
         *seen = now;
 }
 
-/* What the flow counts; under p->lock.  In the middle of a discard the channel may
- * show less than a moment before, so what was seen once stays. */
+/* Items that the workers behind a flow have taken from it. */
+static uint64_t taken(const struct sksi_flow *f)
+{
+    const struct sksi_crew *to = f->to;
+    uint64_t n = 0;
+
+    for (unsigned i = 0; f->taken && i < f->n_rx; i++)
+        n += sksi_load(&f->taken[i].x_n);
+    for (unsigned i = 0; !f->taken && i < to->n_workers; i++)
+        n += sksi_load(&to->workers[i].x_in);
+    return n;
+}
+
+/* What the flow counts; under p->lock.  A channel takes what was discarded off what
+ * came out, so in the middle of a discard it cannot tell how many were received; the
+ * workers can.  What came in is read last. */
 static const struct sksi_counts *flow_look(struct sksi_flow *f)
 {
     struct sksi_counts now;
 
     if (f->run->closed)
         return &f->final;
+    no_less(&f->final.received, taken(f));
     sksi_flow_counts(f, &now);
-    no_less(&f->final.received, now.received);
     no_less(&f->final.discarded, now.discarded);
     no_less(&f->final.sent, now.sent);
     no_less(&f->final.sent, f->final.received + f->final.discarded);

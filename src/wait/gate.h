@@ -72,8 +72,9 @@ struct sksi_waiter {
     uint32_t arm;
     enum sksi_want want;
     bool queued;
-    /* Rendezvous: the item's bytes, and whether the hand-over is done. */
+    /* Rendezvous: the item's bytes, whether they are a tray's, is the hand-over done. */
     void *item;
+    bool to_tray;
     _Atomic uint32_t x_done;
     struct sksi_waiter **holder; /* the reservation that holds it, see sksi_gate_hold_locked() */
 };

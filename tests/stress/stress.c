@@ -301,6 +301,11 @@ static void check_stats(unsigned c)
           ch->destroyed);
     CHECK(ch->sent == ch->received + ch->destroyed + len, "len %" PRIu64, len);
     CHECK(len == 0 || ch->abort_code, "len %" PRIu64 " without an abort", len);
+    /* Receivers that stay until they see the end leave nothing to destroy; but one that gives
+     * items back may do it when the others have gone. */
+    if ((world.ending == END_NORMAL || world.ending == END_REFUSE) &&
+        (!world.give_back || ch->receivers == 1))
+        CHECK(ch->destroyed == 0, "%" PRIu64 " destroyed", ch->destroyed);
     CHECK(sks_sender_stat(tx, SKS_STAT_SENDERS) == 0, "senders");
     CHECK(sks_sender_stat(tx, SKS_STAT_RECEIVERS) == 0, "receivers");
     if (ch->capacity != SKS_UNBOUNDED)

@@ -152,8 +152,8 @@ static inline void item_received(struct worker *w, unsigned c, const void *at)
         CHECK(bytes[i] == (it.check & 0xff), "byte %zu of an item is damaged", i);
     if (!world.give_back || ch->receivers == 1)
         CHECK((int64_t)it.number > w->seen[c][it.worker],
-              "order: %u after %" PRId64 " of worker %u", it.number, w->seen[c][it.worker],
-              it.worker);
+              "order: %u after %" PRId64 " of worker %u, channel %u of capacity %zu, doing %s",
+              it.number, w->seen[c][it.worker], it.worker, c, ch->capacity, w->doing);
     w->seen[c][it.worker] = it.number;
 }
 
