@@ -225,6 +225,16 @@ ssize_t sksi_block(struct sksi_op *op, int64_t deadline);
 /* Shows *tray with room for up to n items, NULL when there is no memory. */
 struct sksi_tray *sksi_tray_ready(struct sksi_chan *ch, struct sksi_tray **tray, size_t n);
 
+/* Takes up to n items out of a tray; of the first tray that was given back, under (r). */
+size_t sksi_tray_take(struct sksi_chan *ch, struct sksi_tray *t, void *items, size_t n);
+size_t sksi_back_take(struct sksi_chan *ch, void *items, size_t n);
+
+/* n items have left a tray for good. */
+void sksi_tray_settle(struct sksi_chan *ch, uint64_t n);
+
+/* The index in the channel of the first item that is left in a tray. */
+uint64_t sksi_tray_index(const struct sksi_tray *t);
+
 /* The result of a try as the public calls give it: -1 and errno. */
 ssize_t sksi_result(ssize_t r);
 

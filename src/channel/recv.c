@@ -18,8 +18,6 @@
 
 #include <errno.h>
 
-#define TRAY_ITEMS 64 /* most items shown by one peek or reserve on a shared side */
-
 static void side_take(struct sksi_chan *ch)
 {
     if (ch->rx.shared)
@@ -39,73 +37,6 @@ void sksi_receiver_refit(sks_receiver *rx)
     /* What a shared side's other handles do is looked at under its lock. */
     rx->fast = ch->kind == SKSI_RING && !sksi_receiver_holds(rx) &&
                (ch->rx.shared || (!ch->rx.refused && !ch->rx.back));
-}
-
-/* ---- trays ------------------------------------------------------------- */
-
-struct sksi_tray *sksi_tray_ready(struct sksi_chan *ch, struct sksi_tray **tray, size_t n)
-{
-    struct sksi_tray *t = *tray;
-
-    if (!t) {
-        uint32_t capacity = n < TRAY_ITEMS ? (uint32_t)n : TRAY_ITEMS;
-        size_t size = sksi_items_at(ch, sizeof *t) + capacity * ch->stride;
-
-        t = sksi_chan_alloc(ch, size, ch->item_align > 16 ? ch->item_align : 16);
-        if (!t)
-            return NULL;
-        *t = (struct sksi_tray){.size = size, .capacity = capacity};
-        *tray = t;
-    }
-    return t;
-}
-
-/* n items have left a tray for good.  When they were the last ones out, and nothing
- * can come any more, it is the end of stream for the receivers that wait. */
-static void settle(struct sksi_chan *ch, uint64_t n)
-{
-    bool end;
-
-    /* relaxed: hint; the lock orders it for those who wait. */
-    if (n == 0 || atomic_fetch_sub_explicit(&ch->x_pending, n, memory_order_relaxed) != n)
-        return;
-    sksi_lock_take(&ch->gate.lock);
-    end = sksi_recv_over(ch);
-    sksi_lock_drop(&ch->gate.lock);
-    if (end)
-        sksi_wake(ch, SKSI_RECEIVERS, UINT64_MAX);
-}
-
-/* The index in the channel of the first item that is left in a tray. */
-static uint64_t next_index(const struct sksi_tray *t)
-{
-    return t->from + t->at;
-}
-
-/* Takes up to n items of a tray into *items. */
-static size_t tray_take(struct sksi_chan *ch, struct sksi_tray *t, void *items, size_t n)
-{
-    unsigned char *to = sksi_not_null(ch, items);
-    size_t taken = 0;
-
-    for (; taken < n && t->at < t->n; taken++, t->at++)
-        sksi_copy(to + taken * ch->item_size, sksi_tray_slot(ch, t, t->at), ch->item_size);
-    settle(ch, taken);
-    return taken;
-}
-
-/* Takes from the trays that were given back.  Under (r). */
-static size_t back_take(struct sksi_chan *ch, void *items, size_t n)
-{
-    struct sksi_tray *t = ch->rx.back;
-    size_t taken = tray_take(ch, t, items, n);
-
-    if (t->at == t->n) {
-        ch->rx.back = t->next;
-        atomic_fetch_sub_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
-        sksi_chan_release(ch, t, t->size);
-    }
-    return taken;
 }
 
 /* ---- places ------------------------------------------------------------ */
@@ -222,9 +153,9 @@ static ssize_t take(sks_receiver *rx, void *items, size_t n, uint64_t *from)
 
     side_take(ch);
     if (from)
-        *from = ch->rx.back ? next_index(ch->rx.back) : sksi_ring_head(&ch->rx.ring);
+        *from = ch->rx.back ? sksi_tray_index(ch->rx.back) : sksi_ring_head(&ch->rx.ring);
     if (ch->rx.back)
-        r = (ssize_t)back_take(ch, items, n);
+        r = (ssize_t)sksi_back_take(ch, items, n);
     else if (queue)
         r = queue_take(ch, items, n);
     else if (ch->kind == SKSI_TIMER)
@@ -248,7 +179,7 @@ ssize_t sksi_try_recv(sks_receiver *rx, void *items, size_t n)
         return aborted(rx);
     rx->peeked = 0;
     if (rx->tray && rx->tray->at < rx->tray->n)
-        r = (ssize_t)tray_take(ch, rx->tray, items, n);
+        r = (ssize_t)sksi_tray_take(ch, rx->tray, items, n);
     else
         r = take(rx, items, n, NULL);
     sksi_receiver_refit(rx);
@@ -372,37 +303,9 @@ int sksi_try_consume(sks_receiver *rx, size_t n)
     if (!t || n > t->n - t->at)
         return -EINVAL;
     t->at += (uint32_t)n;
-    settle(ch, n);
+    sksi_tray_settle(ch, n);
     sksi_receiver_unpeek(rx);
     return 0;
-}
-
-void sksi_receiver_unpeek(sks_receiver *rx)
-{
-    struct sksi_chan *ch = rx->ch;
-    struct sksi_tray *t = rx->tray, **place;
-    uint64_t n;
-
-    rx->peeked = 0;
-    if (t && t->at < t->n) {
-        n = t->n - t->at;
-        rx->tray = NULL;
-        side_take(ch);
-        for (place = &ch->rx.back; *place && next_index(*place) < next_index(t);
-             place = &(*place)->next)
-            ;
-        t->next = *place;
-        *place = t;
-        sksi_lock_take(&ch->gate.lock); /* a rendezvous waits without a fence */
-        atomic_fetch_add_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
-        sksi_lock_drop(&ch->gate.lock);
-        side_drop(ch);
-        if (ch->kind == SKSI_RENDEZVOUS)
-            sksi_wake(ch, SKSI_RECEIVERS, n); /* watches too: no flag tells of them */
-        else
-            sksi_notify(ch, SKSI_RECEIVERS, n);
-    }
-    sksi_receiver_refit(rx);
 }
 
 /* ---- waiting ----------------------------------------------------------- */

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* recv_test.c - batches, peeked items, who gets them when they are given back. */
+/*
+ * recv_test.c - batches, peeked items, who gets them when they are given back.
+ *
+ * Covers: recv.c tray.c
+ */
 #include "unit/channel/kit.h"
 
 static struct item *peek(sks_receiver *rx, size_t n, ssize_t want)

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tray.c - items that are out of the queue and that nobody has received yet.
+ *
+ * What is peeked on a shared side, or on a kind without slots, is moved to a tray of the
+ * handle.  A tray that is given up goes to the channel as it is, without an allocation
+ * that might fail, and its items are received before those of the queue, trays in the
+ * order of their first items.  x_pending counts items in trays: while there are any, it
+ * is not the end of stream for the others.
+ */
+#include "channel/internal.h"
+
+#define TRAY_ITEMS 64 /* most items shown by one peek or reserve on a shared side */
+
+struct sksi_tray *sksi_tray_ready(struct sksi_chan *ch, struct sksi_tray **tray, size_t n)
+{
+    struct sksi_tray *t = *tray;
+
+    if (!t) {
+        uint32_t capacity = n < TRAY_ITEMS ? (uint32_t)n : TRAY_ITEMS;
+        size_t size = sksi_items_at(ch, sizeof *t) + capacity * ch->stride;
+
+        t = sksi_chan_alloc(ch, size, ch->item_align > 16 ? ch->item_align : 16);
+        if (!t)
+            return NULL;
+        *t = (struct sksi_tray){.size = size, .capacity = capacity};
+        *tray = t;
+    }
+    return t;
+}
+
+/* n items have left a tray for good.  When they were the last ones out, and nothing
+ * can come any more, it is the end of stream for the receivers that wait. */
+void sksi_tray_settle(struct sksi_chan *ch, uint64_t n)
+{
+    bool end;
+
+    /* relaxed: hint; the lock orders it for those who wait. */
+    if (n == 0 || atomic_fetch_sub_explicit(&ch->x_pending, n, memory_order_relaxed) != n)
+        return;
+    sksi_lock_take(&ch->gate.lock);
+    end = sksi_recv_over(ch);
+    sksi_lock_drop(&ch->gate.lock);
+    if (end)
+        sksi_wake(ch, SKSI_RECEIVERS, UINT64_MAX);
+}
+
+/* The index in the channel of the first item that is left in a tray. */
+uint64_t sksi_tray_index(const struct sksi_tray *t)
+{
+    return t->from + t->at;
+}
+
+/* Takes up to n items of a tray into *items. */
+size_t sksi_tray_take(struct sksi_chan *ch, struct sksi_tray *t, void *items, size_t n)
+{
+    unsigned char *to = sksi_not_null(ch, items);
+    size_t taken = 0;
+
+    for (; taken < n && t->at < t->n; taken++, t->at++)
+        sksi_copy(to + taken * ch->item_size, sksi_tray_slot(ch, t, t->at), ch->item_size);
+    sksi_tray_settle(ch, taken);
+    return taken;
+}
+
+/* Takes from the trays that were given back.  Under (r). */
+size_t sksi_back_take(struct sksi_chan *ch, void *items, size_t n)
+{
+    struct sksi_tray *t = ch->rx.back;
+    size_t taken = sksi_tray_take(ch, t, items, n);
+
+    if (t->at == t->n) {
+        ch->rx.back = t->next;
+        atomic_fetch_sub_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
+        sksi_chan_release(ch, t, t->size);
+    }
+    return taken;
+}
+
+void sksi_receiver_unpeek(sks_receiver *rx)
+{
+    struct sksi_chan *ch = rx->ch;
+    struct sksi_tray *t = rx->tray, **place;
+    uint64_t n;
+
+    rx->peeked = 0;
+    if (t && t->at < t->n) {
+        n = t->n - t->at;
+        rx->tray = NULL;
+        if (ch->rx.shared)
+            sksi_lock_take(&ch->rx.lock);
+        for (place = &ch->rx.back; *place && sksi_tray_index(*place) < sksi_tray_index(t);
+             place = &(*place)->next)
+            ;
+        t->next = *place;
+        *place = t;
+        sksi_lock_take(&ch->gate.lock); /* a rendezvous waits without a fence */
+        atomic_fetch_add_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
+        sksi_lock_drop(&ch->gate.lock);
+        if (ch->rx.shared)
+            sksi_lock_drop(&ch->rx.lock);
+        if (ch->kind == SKSI_RENDEZVOUS)
+            sksi_wake(ch, SKSI_RECEIVERS, n); /* watches too: no flag tells of them */
+        else
+            sksi_notify(ch, SKSI_RECEIVERS, n);
+    }
+    sksi_receiver_refit(rx);
+}
