@@ -126,15 +126,16 @@ static void file_gets_no_color(void **state)
 /* What a terminal gets when NO_COLOR is `no_color`. */
 static const char *terminal_gets(const char *no_color)
 {
-    int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+    int master = posix_openpt(O_RDWR | O_NOCTTY), slave = -1;
     ssize_t n;
 
+    if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0)
+        slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    if (slave < 0) {
+        close(master);
+        sks_test_skip("no pseudo-terminals (/dev/pts is not mounted)");
+    }
     capture_start();
-    assert_true(master >= 0);
-    assert_int_equal(grantpt(master), 0);
-    assert_int_equal(unlockpt(master), 0);
-    slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-    assert_true(slave >= 0);
     dup2(slave, STDERR_FILENO);
     if (no_color)
         setenv("NO_COLOR", no_color, 1);
