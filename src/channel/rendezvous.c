@@ -95,6 +95,7 @@ static ssize_t meet(struct sksi_chan *ch, int side, void *item)
     int other = side == SKSI_SENDERS ? SKSI_RECEIVERS : SKSI_SENDERS;
     struct sksi_parker *parker;
     struct sksi_waiter *w;
+    bool asleep;
     ssize_t r;
 
     sksi_lock_take(&ch->gate.lock);
@@ -105,6 +106,7 @@ static ssize_t meet(struct sksi_chan *ch, int side, void *item)
         return r;
     }
     parker = w->parker;
+    asleep = w->asleep;
     if (side == SKSI_SENDERS)
         sksi_copy(w->item, item, ch->item_size);
     else
@@ -112,7 +114,8 @@ static ssize_t meet(struct sksi_chan *ch, int side, void *item)
     count_meeting(ch);
     finish(ch, w, SKSI_DONE);
     sksi_lock_drop(&ch->gate.lock);
-    sksi_gate_rouse(&ch->gate, parker);
+    if (asleep)
+        sksi_gate_rouse(&ch->gate, parker);
     return 1;
 }
 
@@ -212,7 +215,7 @@ bool sksi_meet_enter(struct sksi_chan *ch, int side, struct sksi_waiter *w)
 
         next = o->next;
         if (o->want == SKSI_WANT_WATCH && p != w->parker &&
-            sksi_gate_claim_locked(&ch->gate, other, o))
+            sksi_gate_claim_locked(&ch->gate, other, o) && o->asleep)
             roused[n++] = p;
     }
     sksi_lock_drop(&ch->gate.lock);

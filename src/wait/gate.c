@@ -52,14 +52,17 @@ void sksi_gate_unqueue_locked(struct sksi_gate *g, int side, struct sksi_waiter 
 
 bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w)
 {
-    uint32_t zero = 0;
+    uint32_t token = 0;
     bool mine;
 
     /* relaxed: stat. */
     atomic_store_explicit(&w->parker->x_woken_at, sksi_ticks(), memory_order_relaxed);
     /* [R2] the woken thread sees what we did; relaxed: hint, on failure nothing is read. */
-    mine = atomic_compare_exchange_strong_explicit(&w->parker->x_token, &zero, w->arm + 1,
-                                                   memory_order_release, memory_order_relaxed);
+    do
+        mine = atomic_compare_exchange_strong_explicit(&w->parker->x_token, &token, w->arm + 1,
+                                                       memory_order_release, memory_order_relaxed);
+    while (!mine && token == SKSI_ASLEEP);
+    w->asleep = token == SKSI_ASLEEP;
     sksi_gate_unqueue_locked(g, side, w);
     return mine;
 }
@@ -125,7 +128,7 @@ static unsigned claim_some(struct sksi_gate *g, int side, uint64_t n, bool all,
          * relaxed: owner, under the lock; published by the claim. */
         atomic_store_explicit(&w->x_done, SKSI_RETRY, memory_order_relaxed);
         if (sksi_gate_claim_locked(g, side, w))
-            roused[found++] = p;
+            roused[found++] = w->asleep ? p : NULL;
     }
     sksi_lock_drop(&g->lock);
     return found;
@@ -139,7 +142,8 @@ static void wake_some(struct sksi_gate *g, int side, uint64_t n, bool all)
         unsigned found = claim_some(g, side, n, all, roused);
 
         for (unsigned i = 0; i < found; i++)
-            sksi_gate_rouse(g, roused[i]);
+            if (roused[i])
+                sksi_gate_rouse(g, roused[i]);
         if (found < ROUSE_MAX)
             break;
         n -= found;
@@ -178,9 +182,14 @@ bool sksi_wait_park(struct sksi_parker *p, int64_t deadline)
 {
     bool slept = false;
 
+    uint32_t zero = 0;
+
+    /* relaxed: owner, only a claim moves it from 0 or from here. */
+    atomic_compare_exchange_strong_explicit(&p->x_token, &zero, SKSI_ASLEEP, memory_order_relaxed,
+                                            memory_order_relaxed);
     while (sksi_wait_token(p) == 0) {
         slept = true;
-        if (!sksi_futex_wait(&p->x_token, 0, deadline))
+        if (!sksi_futex_wait(&p->x_token, SKSI_ASLEEP, deadline))
             return sksi_wait_token(p) != 0;
     }
     if (slept) {

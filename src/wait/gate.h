@@ -49,9 +49,13 @@ enum {
 
 enum { SKSI_SENDERS, SKSI_RECEIVERS };
 
+/* A parker whose thread has to be woken by a system call. */
+#define SKSI_ASLEEP UINT32_MAX
+
 /* One thread's sleep. */
 struct sksi_parker {
-    _Atomic uint32_t x_token;    /* 0: not claimed yet; else the claimed arm + 1 */
+    _Atomic uint32_t x_token;    /* 0: not claimed yet, SKSI_ASLEEP: and in the kernel; else
+                                    the claimed arm + 1 */
     _Atomic uint64_t x_woken_at; /* ticks of the claim: what a wake-up costs */
 };
 
@@ -72,6 +76,7 @@ struct sksi_waiter {
     uint32_t arm;
     enum sksi_want want;
     bool queued;
+    bool asleep; /* it was when it was claimed: rouse it */
     /* Rendezvous: the item's bytes, whether they are a tray's, is the hand-over done. */
     void *item;
     bool to_tray;
@@ -105,10 +110,13 @@ static inline uint32_t sksi_gate_hint(const struct sksi_gate *g, int side)
     return atomic_load_explicit(&g->side[side].x_flags, memory_order_relaxed);
 }
 
+/* The claimed arm + 1, 0 when there is none. */
 static inline uint32_t sksi_wait_token(const struct sksi_parker *p)
 {
     /* [A2] what the waker did is visible. */
-    return atomic_load_explicit(&p->x_token, memory_order_acquire);
+    uint32_t token = atomic_load_explicit(&p->x_token, memory_order_acquire);
+
+    return token == SKSI_ASLEEP ? 0 : token;
 }
 
 /* Sets a flag of a side for ever, wakes everybody on both sides. */
@@ -141,7 +149,7 @@ bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w
 void sksi_gate_hold_locked(struct sksi_gate *g, struct sksi_waiter *w, struct sksi_waiter **holder);
 void sksi_gate_unhold_locked(struct sksi_gate *g, struct sksi_waiter *w);
 
-/* Wakes a claimed waiter's thread.  It may be gone by now: only addresses are used. */
+/* Wakes the thread of a waiter that was asleep when it was claimed.  It may be gone by now: only addresses are used. */
 void sksi_gate_rouse(struct sksi_gate *g, struct sksi_parker *p);
 
 #endif
