@@ -149,7 +149,8 @@ bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w
 void sksi_gate_hold_locked(struct sksi_gate *g, struct sksi_waiter *w, struct sksi_waiter **holder);
 void sksi_gate_unhold_locked(struct sksi_gate *g, struct sksi_waiter *w);
 
-/* Wakes the thread of a waiter that was asleep when it was claimed.  It may be gone by now: only addresses are used. */
+/* Wakes the thread of a waiter that was asleep when it was claimed.  It may be gone by
+ * now: only addresses are used. */
 void sksi_gate_rouse(struct sksi_gate *g, struct sksi_parker *p);
 
 #endif
