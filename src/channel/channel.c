@@ -181,20 +181,6 @@ int sks_channel_plain(size_t item_size, size_t item_align, size_t capacity, sks_
 
 /* ---- freeing ----------------------------------------------------------- */
 
-static void tray_destroy(struct sksi_chan *ch, struct sksi_tray *t)
-{
-    uint32_t n = t->n - t->at;
-
-    for (; t->at < t->n; t->at++) {
-        if (ch->destroy)
-            ch->destroy(sksi_tray_slot(ch, t, t->at), ch->destroy_arg);
-    }
-    /* relaxed: stat. */
-    atomic_fetch_add_explicit(&ch->x_discarded, n, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&ch->x_pending, n, memory_order_relaxed); /* relaxed: stat */
-    sksi_chan_release(ch, t, t->size);
-}
-
 static void discard_trays(struct sksi_chan *ch)
 {
     while (ch->rx.back) {
@@ -202,7 +188,7 @@ static void discard_trays(struct sksi_chan *ch)
 
         ch->rx.back = t->next;
         atomic_fetch_sub_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
-        tray_destroy(ch, t);
+        sksi_tray_destroy(ch, t);
     }
 }
 

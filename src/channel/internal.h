@@ -229,6 +229,9 @@ struct sksi_tray *sksi_tray_ready(struct sksi_chan *ch, struct sksi_tray **tray,
 size_t sksi_tray_take(struct sksi_chan *ch, struct sksi_tray *t, void *items, size_t n);
 size_t sksi_back_take(struct sksi_chan *ch, void *items, size_t n);
 
+/* Destroys the items of a tray, and the tray. */
+void sksi_tray_destroy(struct sksi_chan *ch, struct sksi_tray *t);
+
 /* n items have left a tray for good. */
 void sksi_tray_settle(struct sksi_chan *ch, uint64_t n);
 

@@ -77,6 +77,20 @@ size_t sksi_back_take(struct sksi_chan *ch, void *items, size_t n)
     return taken;
 }
 
+void sksi_tray_destroy(struct sksi_chan *ch, struct sksi_tray *t)
+{
+    uint32_t n = t->n - t->at;
+
+    for (; t->at < t->n; t->at++) {
+        if (ch->destroy)
+            ch->destroy(sksi_tray_slot(ch, t, t->at), ch->destroy_arg);
+    }
+    /* relaxed: stat. */
+    atomic_fetch_add_explicit(&ch->x_discarded, n, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&ch->x_pending, n, memory_order_relaxed); /* relaxed: stat */
+    sksi_chan_release(ch, t, t->size);
+}
+
 void sksi_receiver_unpeek(sks_receiver *rx)
 {
     struct sksi_chan *ch = rx->ch;
@@ -87,6 +101,10 @@ void sksi_receiver_unpeek(sks_receiver *rx)
     if (t && t->at < t->n) {
         n = t->n - t->at;
         rx->tray = NULL;
+        if (sksi_chan_abort_code(ch)) { /* nobody may get them any more */
+            sksi_tray_destroy(ch, t);
+            return;
+        }
         if (ch->rx.shared)
             sksi_lock_take(&ch->rx.lock);
         for (place = &ch->rx.back; *place && sksi_tray_index(*place) < sksi_tray_index(t);
