@@ -5,7 +5,7 @@
 #
 #   make            library and examples          make asan     tests under ASan and UBSan
 #   make run        build, then the demonstration make tsan     tests under TSan
-#   make check      everything that CI does       make stress   the stress tests alone
+#   make check      everything that CI does       make stress   soak: 4 x SECONDS=300
 #   make tidy       style, in a second            make bench    measure against others
 #   make install    DESTDIR= and PREFIX= as usual make format   clang-format
 #   make clean
@@ -21,6 +21,7 @@ endif
 export CC CXX CI
 
 PREFIX ?=
+SECONDS ?= 300
 
 .PHONY: all run check tidy asan tsan stress bench install clean format
 .NOTPARALLEL:
@@ -48,6 +49,11 @@ asan tsan:
 stress:
 	@tools/setup.sh build check
 	@tests/run --suite stress gcc tsan
+	@for program in build/tests/stress "setarch -R build/tsan/tests/stress"; do \
+	    for where in "" --one-cpu; do \
+	        $$program --quiet --seconds $(SECONDS) --seed $$(date +%s) $$where || exit 1; \
+	    done; \
+	done
 
 bench:
 	@tools/setup.sh build bench

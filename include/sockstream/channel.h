@@ -147,8 +147,8 @@ SKS_API ssize_t sks_sender_send_many(sks_sender *tx, const void *items, size_t n
  * abort's code.  A reservation holds room in the channel, so nothing that was
  * promised can fail for want of it; a send or another reserve on the handle gives it
  * up.  On a shared side *slots is memory of the handle, and the order among senders
- * is that of the commits.  On a rendezvous it holds a receiver that waits: that one
- * cannot go on, time out or be aborted before the commit.
+ * is that of the commits.  On a rendezvous it holds a receiver that waits;
+ * commit gives EAGAIN when that one's deadline has passed meanwhile.
  */
 SKS_API ssize_t sks_sender_reserve(sks_sender *tx, size_t n, void **slots, int64_t deadline);
 SKS_API ssize_t sks_sender_commit(sks_sender *tx, size_t n);
@@ -170,7 +170,9 @@ SKS_API ssize_t sks_receiver_recv_many(sks_receiver *rx, void *items, size_t n, 
  * They stay the channel's until sks_receiver_consume(), which takes the first n
  * of them out (their content is then the caller's, not the destructor's); the
  * rest is given back.  A receive on the handle takes peeked items first.  On a shared
- * side peeked items belong to this handle meanwhile: no other receiver gets them.
+ * side peeked items belong to this handle meanwhile: no other receiver gets them, none
+ * sees the end of stream before they are consumed, and their places are free for new
+ * ones.
  */
 SKS_API ssize_t sks_receiver_peek(sks_receiver *rx, size_t n, void **slots, int64_t deadline);
 SKS_API int sks_receiver_consume(sks_receiver *rx, size_t n);

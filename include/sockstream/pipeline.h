@@ -56,8 +56,8 @@ typedef int sks_batch_fn(sks_worker *w, void *items, size_t n);
 typedef struct sks_stage_options {
     size_t size;
     unsigned workers;      /* threads; default 1 */
-    bool ordered;          /* outputs leave in the order of the inputs; needs one input link or
-                              is the order of arrival */
+    bool ordered;          /* a transform's outputs leave in the order of its inputs (of their
+                              arrival, with several input links) */
     unsigned window;       /* ordered: items between the oldest unfinished and the newest;
                               default 4 x workers */
     size_t item_size;      /* bytes of an output item; default sizeof(void *) */
@@ -120,7 +120,7 @@ typedef enum sks_discard_reason {
 } sks_discard_reason;
 
 /* Gets each item that was sent into a link and that no stage took, once.  May
- * run on any thread of the pipeline, several at once. */
+ * run on any thread of the pipeline, several at once; it may not emit. */
 typedef void sks_discard_fn(void *item, const char *link, sks_discard_reason reason, void *arg);
 SKS_API void sks_pipeline_on_discard(sks_pipeline *p, sks_discard_fn *fn, void *arg);
 
@@ -151,9 +151,10 @@ typedef struct sks_receipt sks_receipt;
  * after which it aborts, waits a short grace (100 ms) for stages to notice, and
  * returns.  *receipt (may be NULL) is the caller's to free.  It can be run again.
  * 0 when drained; -1 with ECANCELED (aborted), ETIMEDOUT (deadline), the first
- * failure's code, EINVAL (the graph; nothing was started), ENOMEM or EAGAIN (no
- * memory or thread; nothing is left running), EBUSY (running already, or a stage
- * is still stuck from the last run).
+ * failure's code, EINVAL (the graph; nothing was started), ENOMEM, EAGAIN, EMFILE or
+ * ENFILE (no memory, thread, signal listener or descriptor; nothing is left running),
+ * EBUSY (running already, or a stage is still stuck from the last run).  A deadline
+ * after an earlier failure gives DEADLINE with that failure as its cause.
  * A stage that is stuck past the deadline keeps its thread; what it uses is
  * freed when it returns.
  */

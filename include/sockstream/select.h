@@ -32,7 +32,9 @@ typedef struct sks_select sks_select;
 
 /* Flags of sks_select_wait(). */
 #define SKS_SELECT_BIASED 1u /* the lowest ready arm, not a random one */
-#define SKS_SELECT_READY 2u  /* only say which arm is ready; hold and move nothing */
+#define SKS_SELECT_READY 2u  /* only say which arm is ready; hold and move nothing.  On a
+                                rendezvous: ready while the other side waits with an item or
+                                for one; two that only look do not see each other */
 
 /* The caller owns it.  NULL with ENOMEM. */
 SKS_API sks_select *sks_select_new(void);

@@ -192,7 +192,7 @@ static inline void received_none(struct worker *w, unsigned c, ssize_t r, int er
         check_error(c, error, deadline, false, false);
         if (!is_end(error))
             return;
-    } else if (!world.give_back) {
+    } else {
         r = sks_receiver_try_recv(w->rx[c], item);
         CHECK(r == 0 || (r == -1 && errno == atomic_load(&world.channel[c].abort_code)),
               "end of stream, then %zd, errno %d", r, errno);

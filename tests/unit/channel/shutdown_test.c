@@ -95,6 +95,42 @@ static void reservation_when_receiver_refuses_commit_fails(void **state)
     }
 }
 
+static void send_until_refused(struct job *j)
+{
+    struct item it = item_of(1);
+
+    do
+        j->call.r += sks_sender_try_send(j->call.tx, &it) == 0;
+    while (!sks_sender_gone(j->call.tx) || sks_sender_try_send(j->call.tx, &it) == 0);
+}
+
+/*   sender    send send send EPIPE           each send that gave 0 is received
+ *   receiver          refuse recv recv 0     none comes after the 0 */
+static void refusal_in_the_middle_of_sends_loses_nothing(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 800; round++) {
+        struct rig r;
+        struct job j;
+        struct item it;
+        ssize_t got = 0;
+
+        rig_open(&r, &shapes[round % 2 ? 4 : 6]);
+        j = (struct job){.run = send_until_refused, .call.tx = r.tx};
+        job_start(&j);
+        while (got < round % 16)
+            got += sks_receiver_try_recv(r.rx, &it) == 1;
+        sks_receiver_refuse(r.rx);
+        while (sks_receiver_try_recv(r.rx, &it) == 1)
+            got++;
+        job_join(&j);
+        assert_int_equal(j.call.r, got);
+        assert_int_equal(sks_receiver_try_recv(r.rx, &it), 0);
+        rig_close(&r);
+        assert_destroyed(1, 2, 0);
+    }
+}
+
 /* ---- done -------------------------------------------------------------- */
 
 static void sender_is_done_only_its_own_sends_fail(void **state)
@@ -249,6 +285,7 @@ SKS_TESTS("channel/shutdown", cmocka_unit_test(receiver_refuses_sends_fail_items
           cmocka_unit_test(receiver_refuses_receivers_drain_then_end_for_ever),
           cmocka_unit_test(receiver_refuses_other_blocked_receivers_end),
           cmocka_unit_test(reservation_when_receiver_refuses_commit_fails),
+          cmocka_unit_test(refusal_in_the_middle_of_sends_loses_nothing),
           cmocka_unit_test(sender_is_done_only_its_own_sends_fail),
           cmocka_unit_test(all_senders_are_done_receivers_drain_then_end_for_ever),
           cmocka_unit_test(all_senders_are_done_blocked_receivers_end),

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -70,12 +71,26 @@ static void futex_wake_reaches_the_sleeper(void **state)
 
 /* ---- fences ------------------------------------------------------------ */
 
-#define ROUNDS 5000
+#define ROUNDS 20000
 
 static struct {
-    _Atomic uint32_t x, y, go, ready;
+    alignas(64) _Atomic uint32_t x;
+    alignas(64) _Atomic uint32_t y;
+    alignas(64) _Atomic uint32_t go;
+    alignas(64) _Atomic uint32_t ready;
     uint32_t light_saw[ROUNDS];
 } duel;
+
+/* Close in time where there are two CPUs, and no longer than needed where there is one. */
+static void until(_Atomic uint32_t *word, uint32_t value)
+{
+    for (int spins = 0; atomic_load_explicit(word, memory_order_acquire) != value; spins++) {
+        if (spins < 1000)
+            sksi_pause();
+        else
+            sched_yield();
+    }
+}
 
 /*   light: store x; light; load y        heavy: store y; heavy; load x
  *   not both may miss the other's store */
@@ -83,8 +98,7 @@ static void *light_side(void *arg)
 {
     (void)arg;
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        while (atomic_load_explicit(&duel.go, memory_order_acquire) != i + 1)
-            sched_yield();
+        until(&duel.go, i + 1);
         atomic_store_explicit(&duel.x, i + 1, memory_order_relaxed);
         sksi_fence_light();
         duel.light_saw[i] = atomic_load_explicit(&duel.y, memory_order_relaxed);
@@ -103,11 +117,12 @@ static void run_duel(void)
         uint32_t seen;
 
         atomic_store_explicit(&duel.go, i + 1, memory_order_release);
+        for (uint32_t k = 0; k < i % 64; k++) /* meet at every distance */
+            sksi_pause();
         atomic_store_explicit(&duel.y, i + 1, memory_order_relaxed);
         sksi_fence_heavy();
         seen = atomic_load_explicit(&duel.x, memory_order_relaxed);
-        while (atomic_load_explicit(&duel.ready, memory_order_acquire) != i + 1)
-            sched_yield();
+        until(&duel.ready, i + 1);
         assert_true(seen == i + 1 || duel.light_saw[i] == i + 1);
     }
     pthread_join(thread, NULL);
