@@ -8,10 +8,10 @@ SKS_TYPED(text, const char *);
 static void *sender(void *end)
 {
     text_stream s = *(text_stream *)end;
-    sks_info("Sender", "sending two messages");
     text_stream_send(s, "Hello");
     text_stream_send(s, "World");
     text_stream_close(s); /* the peer receives what is in flight, then the end */
+    sks_info("Sender", "sent two messages, closed");
     return NULL;
 }
 
@@ -24,6 +24,7 @@ int main(void)
         return 1;
     while (text_stream_recv(here, &text) == 1)
         puts(text);
+    sks_info("Receiver", "end of stream");
     puts("end of stream");
     text_stream_close(here);
     return pthread_join(t, NULL);

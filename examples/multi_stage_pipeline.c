@@ -3,10 +3,9 @@
  * multi_stage_pipeline.c - three threads and two channels of capacity 2.
  *
  * Stage1 makes 1..5, one every 50 ms; Stage2 needs 100 ms to double each; Stage3
- * sums them up.  Stage1 is faster, so the first channel fills and its sends begin to
- * wait: backpressure.  Run it with SKS_LOG=info to watch.
+ * sums them up.  Stage1 is faster, so the first channel fills, and a send to a full
+ * channel waits: backpressure.  Run it with SKS_LOG=info to watch.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <sockstream/sockstream.h>
 #include <stdio.h>
@@ -14,6 +13,8 @@
 #include <time.h>
 
 SKS_TYPED(num, int);
+
+#define CAPACITY 2
 
 struct stages {
     num_sender to2, to3;
@@ -33,16 +34,16 @@ static void *stage1(void *arg)
 
     sks_log_thread_name("Stage1");
     for (int i = 1; i <= 5; i++) {
-        if (num_try_send(s->to2, i) && errno == EAGAIN) {
-            int64_t since = sks_now();
+        int64_t since = sks_now();
+        unsigned queued;
 
-            sks_info("Stage1", "channel full, waiting item=%d", i);
-            if (num_send(s->to2, i))
-                break;
-            sks_info("Stage1", "backpressure was felt item=%d waited_us=%lld", i,
-                     (long long)(sks_now() - since) / 1000);
-        }
-        sks_info("Stage1", "sent item=%d", i);
+        if (num_send(s->to2, i)) /* waits while the channel is full */
+            break;
+        queued = (unsigned)sks_sender_stat(s->to2.h, SKS_STAT_LEN);
+        sks_info("Stage1", "sent item=%d queued=%u waited_us=%lld", i, queued,
+                 (long long)(sks_now() - since) / 1000);
+        if (queued == CAPACITY)
+            sks_info("Stage1", "channel full, backpressure: the next send waits for Stage2");
         work_ms(50);
     }
     sks_info("Stage1", "finished, closing its channel");
@@ -94,7 +95,7 @@ int main(void)
         fprintf(stderr, "multi_stage_pipeline: %s\n", sks_log_error());
         return EXIT_FAILURE;
     }
-    if (num_channel(2, &s.to2, &s.from1) || num_channel(2, &s.to3, &s.from2)) {
+    if (num_channel(CAPACITY, &s.to2, &s.from1) || num_channel(CAPACITY, &s.to3, &s.from2)) {
         perror("multi_stage_pipeline: channel");
         return EXIT_FAILURE;
     }

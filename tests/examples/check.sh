@@ -98,6 +98,10 @@ logs_every_stage() {
     ! grep -q "$record" "$out" || echo 'a record is on standard output'
 }
 
+logs_backpressure() {
+    grep -q 'Stage1 channel full' "$err" || echo 'no record of a full channel'
+}
+
 logs_three_stages() {
     logs_every_stage Stage1 Stage2 Stage3
 }
@@ -112,6 +116,7 @@ check basic_usage_logs_its_sender basic_usage info logs_sender
 check multi_stage_pipeline_prints_sum multi_stage_pipeline '' pipeline_prints_sum
 check multi_stage_pipeline_is_silent_without_SKS_LOG multi_stage_pipeline '' is_silent
 check multi_stage_pipeline_logs_every_stage multi_stage_pipeline info logs_three_stages
+check multi_stage_pipeline_logs_backpressure multi_stage_pipeline info logs_backpressure
 check graceful_shutdown_sum_fits_count graceful_shutdown '' shutdown_sum_fits_count
 check graceful_shutdown_is_silent_without_SKS_LOG graceful_shutdown '' is_silent
 check graceful_shutdown_logs_every_stage graceful_shutdown info logs_three_stages
