@@ -7,6 +7,8 @@
  *   A1   sksi_gate_flags        acquire  R1     (gate.h)
  *   R2   claim: x_token         release  A2     what the waker did before the wake
  *   A2   sksi_wait_token        acquire  R2     (gate.h)
+ *   R3   free_held: x_done      release  A3     that the waiter is not touched any more
+ *   A3   meet_finish in channel/rendezvous.c: x_done  acquire  R3
  *
  * WAITING itself carries no data, so setting and clearing it is relaxed; its order
  * against the items comes from the fences that gate.h draws.
@@ -93,8 +95,8 @@ static void free_held(struct sksi_gate *g)
         _Atomic uint32_t *done = &w->x_done, *token = &w->parker->x_token;
 
         sksi_gate_unhold_locked(g, w);
-        /* relaxed: owner, nothing is handed over; w may be gone after this. */
-        atomic_store_explicit(done, SKSI_RETRY, memory_order_relaxed);
+        /* [R3] we are done with w: it may be gone, or in use again, after this. */
+        atomic_store_explicit(done, SKSI_RETRY, memory_order_release);
         sksi_futex_wake(token, 1);
         sksi_futex_wake(done, 1);
     }
