@@ -92,23 +92,20 @@ static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
     struct sksi_parker parker = {0};
     struct sksi_waiter w = {
         .parker = &parker,
-        .want = op->items || op->ch->item_size == 0 ? SKSI_WANT_TURN : SKSI_WANT_WATCH,
+        .want = op->slots && op->tx ? SKSI_WANT_WATCH : SKSI_WANT_TURN, /* a reserve watches */
         .item = op->items,
     };
     struct sksi_tray **tray = op->tx ? &op->tx->tray : &op->rx->tray;
     bool in_time, claimed;
 
-    if (!op->items && op->rx) { /* a peek: offer the handle's tray */
+    if (op->slots && op->rx) { /* a peek: offer the handle's tray */
         struct sksi_tray *t = sksi_tray_ready(op->ch, tray, 1);
 
         if (!t)
             return -ENOMEM;
         w.item = sksi_tray_slot(op->ch, t, 0);
         w.to_tray = true;
-        w.want = SKSI_WANT_TURN;
     }
-    if (op->slots && op->tx)
-        w.want = SKSI_WANT_WATCH;
     if (!sksi_meet_enter(op->ch, op->side, &w))
         return -EAGAIN;
     in_time = meet_wait(op, &parker, deadline);

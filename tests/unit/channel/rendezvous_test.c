@@ -346,6 +346,33 @@ static void selects_that_send_and_receive_crosswise_go_on(void **state)
     rig_close(&r[1]);
 }
 
+static void *signals(void *arg)
+{
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(sks_sender_send(arg, NULL), 0);
+    sks_sender_close(arg);
+    return NULL;
+}
+
+/* Items of no bytes need no memory: NULL is no peek. */
+static void items_of_size_0_meet_without_memory(void **state)
+{
+    sks_sender *tx;
+    sks_receiver *rx;
+    pthread_t t;
+
+    (void)state;
+    assert_int_equal(sks_channel(0, 0, &tx, &rx), 0);
+    assert_int_equal(pthread_create(&t, NULL, signals, tx), 0);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(sks_receiver_recv(rx, NULL), 1);
+    assert_int_equal(sks_receiver_recv(rx, NULL), 0);
+    assert_int_equal(sks_receiver_stat(rx, SKS_STAT_RECEIVED), 50);
+    assert_int_equal(sks_receiver_stat(rx, SKS_STAT_LEN), 0);
+    sks_receiver_close(rx);
+    assert_int_equal(pthread_join(t, NULL), 0);
+}
+
 SKS_TESTS("channel/rendezvous", cmocka_unit_test(send_returns_when_a_receiver_has_the_item),
           cmocka_unit_test(every_send_meets_every_receive),
           cmocka_unit_test(try_call_meets_a_peer_that_waits),
@@ -359,4 +386,5 @@ SKS_TESTS("channel/rendezvous", cmocka_unit_test(send_returns_when_a_receiver_ha
           cmocka_unit_test(two_phase_send_meets_select_that_receives),
           cmocka_unit_test(select_that_sends_meets_two_phase_receive),
           cmocka_unit_test(two_phase_send_meets_two_phase_receive),
-          cmocka_unit_test(selects_that_send_and_receive_crosswise_go_on))
+          cmocka_unit_test(selects_that_send_and_receive_crosswise_go_on),
+          cmocka_unit_test(items_of_size_0_meet_without_memory))
