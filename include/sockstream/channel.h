@@ -44,6 +44,8 @@
 #include <sys/socket.h> /* SHUT_RD, SHUT_WR, SHUT_RDWR */
 #include <sys/types.h>
 
+#include <sockstream/ring.h>
+
 #ifndef SKS_API
 #define SKS_API __attribute__((visibility("default")))
 #endif
@@ -210,7 +212,8 @@ typedef enum sks_stat {
     SKS_STAT_DISCARDED,          /* items that went through the destructor */
     SKS_STAT_LEN,                /* items buffered now */
     SKS_STAT_CAPACITY,           /* items; UINT64_MAX when unbounded */
-    SKS_STAT_HIGH_WATER,         /* most items ever buffered */
+    SKS_STAT_HIGH_WATER,         /* most items that a receiver, or this call, found buffered;
+                                    the capacity once a sender found it full */
     SKS_STAT_SENDERS,            /* open handles that are not done */
     SKS_STAT_RECEIVERS,          /* open handles */
     SKS_STAT_BLOCKED_SENDS,      /* sends that had to wait */
@@ -274,6 +277,11 @@ SKS_API void sks_stream_close(sks_stream *s);
 SKS_API sks_sender *sks_stream_sender(sks_stream *s);
 SKS_API sks_receiver *sks_stream_receiver(sks_stream *s);
 
+/* For the typed wrappers: an item has gone the quick way (ring.h), and the other side says
+ * something. */
+SKS_API int sks_sender_sent_(sks_sender *tx);
+SKS_API void sks_receiver_took_(sks_receiver *rx);
+
 #ifdef __cplusplus
 }
 #endif
@@ -292,13 +300,39 @@ SKS_API sks_receiver *sks_stream_receiver(sks_stream *s);
  *   name_stream_shutdown  name_stream_close
  *
  * with T in their signatures.  `.h` of a handle is the untyped one.  Works in
- * C11 and in C++17 (there for trivially copyable T).
+ * C11 and in C++17 (there for trivially copyable T).  In C11 a send or receive that
+ * need not wait is inlined.
  */
 /* Not every program calls every wrapper. */
 #if defined(__GNUC__)
 #define SKS_INLINE_ __attribute__((unused)) static inline
 #else
 #define SKS_INLINE_ static inline
+#endif
+
+#ifdef __cplusplus
+#define sks_send_inline_(tx, item, size, deadline) sks_sender_send_until(tx, item, deadline)
+#define sks_recv_inline_(rx, item, size, deadline) sks_receiver_recv_until(rx, item, deadline)
+#else
+SKS_INLINE_ int sks_send_inline_(sks_sender *tx, const void *item, size_t size, int64_t deadline)
+{
+    struct sksi_ring_tx *t = (struct sksi_ring_tx *)tx;
+
+    if (!sksi_quick_send(t, item, size))
+        return sks_sender_send_until(tx, item, deadline);
+    return sksi_quick_sent_flags(t) ? sks_sender_sent_(tx) : 0;
+}
+
+SKS_INLINE_ int sks_recv_inline_(sks_receiver *rx, void *item, size_t size, int64_t deadline)
+{
+    struct sksi_ring_rx *r = (struct sksi_ring_rx *)rx;
+
+    if (!sksi_quick_recv(r, item, size))
+        return sks_receiver_recv_until(rx, item, deadline);
+    if (sksi_quick_took_flags(r))
+        sks_receiver_took_(rx);
+    return 1;
+}
 #endif
 
 #define SKS_TYPED(name, T)                                                                         \
@@ -338,15 +372,15 @@ SKS_API sks_receiver *sks_stream_receiver(sks_stream *s);
     }                                                                                              \
     SKS_INLINE_ int name##_send(name##_sender tx, T item)                                          \
     {                                                                                              \
-        return sks_sender_send(tx.h, &item);                                                       \
+        return sks_send_inline_(tx.h, &item, sizeof item, SKS_NEVER);                              \
     }                                                                                              \
     SKS_INLINE_ int name##_try_send(name##_sender tx, T item)                                      \
     {                                                                                              \
-        return sks_sender_try_send(tx.h, &item);                                                   \
+        return sks_send_inline_(tx.h, &item, sizeof item, SKS_NOW);                                \
     }                                                                                              \
     SKS_INLINE_ int name##_send_until(name##_sender tx, T item, int64_t deadline)                  \
     {                                                                                              \
-        return sks_sender_send_until(tx.h, &item, deadline);                                       \
+        return sks_send_inline_(tx.h, &item, sizeof item, deadline);                               \
     }                                                                                              \
     SKS_INLINE_ ssize_t name##_send_many(name##_sender tx, const T *items, size_t n,               \
                                            int64_t deadline)                                       \
@@ -355,15 +389,15 @@ SKS_API sks_receiver *sks_stream_receiver(sks_stream *s);
     }                                                                                              \
     SKS_INLINE_ int name##_recv(name##_receiver rx, T *item)                                       \
     {                                                                                              \
-        return sks_receiver_recv(rx.h, item);                                                      \
+        return sks_recv_inline_(rx.h, item, sizeof *item, SKS_NEVER);                              \
     }                                                                                              \
     SKS_INLINE_ int name##_try_recv(name##_receiver rx, T *item)                                   \
     {                                                                                              \
-        return sks_receiver_try_recv(rx.h, item);                                                  \
+        return sks_recv_inline_(rx.h, item, sizeof *item, SKS_NOW);                                \
     }                                                                                              \
     SKS_INLINE_ int name##_recv_until(name##_receiver rx, T *item, int64_t deadline)               \
     {                                                                                              \
-        return sks_receiver_recv_until(rx.h, item, deadline);                                      \
+        return sks_recv_inline_(rx.h, item, sizeof *item, deadline);                               \
     }                                                                                              \
     SKS_INLINE_ ssize_t name##_recv_many(name##_receiver rx, T *items, size_t n,                   \
                                            int64_t deadline)                                       \

@@ -20,23 +20,35 @@ static bool ready(const struct sksi_op *op)
     return op->tx ? sksi_send_ready(op->tx) : sksi_recv_ready(op->rx);
 }
 
-/* Begins a spin on this side of the channel. */
-static void spin_start(struct sksi_op *op, struct sksi_spin *s, int64_t deadline)
+/* What both sides have learned about spinning; `none` when there is no memory for it. */
+static struct sksi_spin_hint *hints_of(struct sksi_chan *ch, struct sksi_spin_hint none[2])
 {
-    struct sksi_spin_hint *hints = op->ch->spin;
+    struct sksi_more *m = sksi_more_need(ch);
 
-    sksi_spin_note(&hints[op->side]);
-    sksi_spin_start(s, &hints[op->side], sksi_spin_same_cpu(&hints[!op->side]), deadline);
+    if (m)
+        return m->spin;
+    memset(none, 0, 2 * sizeof *none);
+    return none;
+}
+
+void sksi_wake(struct sksi_chan *ch, int side, uint64_t n)
+{
+    struct sksi_more *m = sksi_more(ch);
+
+    if (m)
+        sksi_spin_note(&m->spin[!side]);
+    sksi_count_wakes(ch, sksi_gate_wake(&ch->gate, side, n));
 }
 
 /* Spins until the operation looks ready.  False when the budget is over. */
 static bool spin(struct sksi_op *op, int64_t deadline)
 {
-    struct sksi_spin_hint *hint = &op->ch->spin[op->side];
+    struct sksi_spin_hint none[2], *hints = hints_of(op->ch, none), *hint = &hints[op->side];
     struct sksi_spin s;
     bool found;
 
-    spin_start(op, &s, deadline);
+    sksi_spin_note(hint);
+    sksi_spin_start(&s, hint, sksi_spin_same_cpu(&hints[!op->side]), deadline);
     sksi_spin_burst(&s, hint,
                     op->tx ? sksi_ring_tail_hint(&op->ch->tx.ring)
                            : sksi_ring_head_hint(&op->ch->rx.ring));
@@ -74,11 +86,12 @@ static bool sleep_turn(struct sksi_op *op, int64_t deadline)
 /* Spins until somebody has claimed us, then sleeps. */
 static bool meet_wait(struct sksi_op *op, struct sksi_parker *parker, int64_t deadline)
 {
-    struct sksi_spin_hint *hint = &op->ch->spin[op->side];
+    struct sksi_spin_hint none[2], *hints = hints_of(op->ch, none), *hint = &hints[op->side];
     struct sksi_spin s;
     bool found;
 
-    spin_start(op, &s, deadline);
+    sksi_spin_note(hint);
+    sksi_spin_start(&s, hint, sksi_spin_same_cpu(&hints[!op->side]), deadline);
     while (!(found = sksi_wait_token(parker) != 0) && sksi_spin_more(&s))
         ;
     sksi_spin_learn(&s, hint, found);
@@ -113,7 +126,7 @@ static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
     claimed = sksi_wait_token(&parker) != 0;
     if (!claimed)
         return in_time ? -EAGAIN : -ETIMEDOUT;
-    if (w.want == SKSI_WANT_WATCH || !sksi_meet_finish(&w, &op->ch->gate, deadline))
+    if (w.want == SKSI_WANT_WATCH || !sksi_meet_finish(op->ch, &w, deadline))
         return -EAGAIN;
     if (op->slots) {
         struct sksi_tray *t = *tray;
@@ -130,6 +143,7 @@ static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
 ssize_t sksi_block(struct sksi_op *op, int64_t deadline)
 {
     ssize_t r = op->try_once(op);
+    struct sksi_more *m;
     uint64_t start;
 
     if (r != -EAGAIN || deadline <= SKS_NOW)
@@ -154,6 +168,8 @@ ssize_t sksi_block(struct sksi_op *op, int64_t deadline)
             break;
         }
     }
-    sksi_count_wait(&op->ch->waits[op->side], sksi_ticks() - start);
+    m = sksi_more(op->ch);
+    if (m)
+        sksi_count_wait(&m->waits[op->side], sksi_ticks() - start);
     return r;
 }

@@ -19,6 +19,7 @@
 
 #define ITEM_ALIGN_DEFAULT 64 /* at most; a cache line */
 #define ITEM_ALIGN_MAX 4096   /* a page */
+#define MORE_FROM 1024        /* bytes of slots from which struct sksi_more hardly counts */
 
 /* ---- shape ------------------------------------------------------------- */
 
@@ -35,37 +36,51 @@ static bool times(size_t a, size_t b, size_t *product)
     return true;
 }
 
-bool sksi_shape_make(struct sksi_shape *s, size_t item_size, size_t item_align, size_t capacity)
+/* The bytes of the slots.  False when the capacity makes no sense or overflows. */
+static bool slots_make(struct sksi_shape *s, size_t *bytes)
 {
-    size_t slots_bytes = 0;
-
-    *s = (struct sksi_shape){.item_size = item_size, .capacity = capacity};
-    if (item_align == 0) {
-        item_align = item_size ? (item_size & -item_size) : 1;
-        if (item_align > ITEM_ALIGN_DEFAULT)
-            item_align = ITEM_ALIGN_DEFAULT;
-    }
-    /* A block of items must not overflow either. */
-    if (item_align & (item_align - 1) || item_align > ITEM_ALIGN_MAX ||
-        item_size > SIZE_MAX / 4 / SKSI_BLOCK_ITEMS)
-        return false;
-    s->item_align = item_align;
-    s->stride = round_up(item_size, item_align);
     s->slots = 1;
-    if (capacity == 0) {
+    *bytes = 0;
+    if (s->capacity == 0) {
         s->kind = SKSI_RENDEZVOUS;
-    } else if (capacity == SKS_UNBOUNDED) {
+    } else if (s->capacity == SKS_UNBOUNDED) {
         s->kind = SKSI_LIST;
     } else {
         s->kind = SKSI_RING;
-        if (capacity > (SIZE_MAX >> 2))
+        if (s->capacity > (SIZE_MAX >> 2))
             return false;
-        while (s->slots < capacity)
+        while (s->slots < s->capacity)
             s->slots *= 2;
-        if (!times(s->slots, s->stride, &slots_bytes))
-            return false;
+        return times(s->slots, s->stride, bytes);
     }
-    s->slots_at = round_up(sizeof(struct sksi_chan), item_align);
+    return true;
+}
+
+bool sksi_shape_make(struct sksi_shape *s, size_t item_size, size_t capacity,
+                     const sks_channel_options *o)
+{
+    size_t slots_bytes, align = o ? o->item_align : 0;
+
+    *s = (struct sksi_shape){.item_size = item_size, .capacity = capacity};
+    if (align == 0) {
+        align = item_size ? (item_size & -item_size) : 1;
+        if (align > ITEM_ALIGN_DEFAULT)
+            align = ITEM_ALIGN_DEFAULT;
+    }
+    /* A block of items must not overflow either. */
+    if (align & (align - 1) || align > ITEM_ALIGN_MAX ||
+        item_size > SIZE_MAX / 4 / SKSI_BLOCK_ITEMS)
+        return false;
+    s->item_align = align;
+    s->stride = round_up(item_size, align);
+    if (!slots_make(s, &slots_bytes))
+        return false;
+    s->size = sizeof(struct sksi_chan);
+    if (s->kind != SKSI_RING || o || slots_bytes >= MORE_FROM) {
+        s->more_at = s->size;
+        s->size += sizeof(struct sksi_more);
+    }
+    s->slots_at = round_up(s->size, align);
     s->size = round_up(s->slots_at + slots_bytes, SKSI_CACHE_LINE);
     return true;
 }
@@ -94,48 +109,95 @@ void *sksi_home_alloc(const sks_channel_options *o, size_t size)
     return sksi_alloc(size, align);
 }
 
+static struct sksi_chan *home_of(const struct sksi_chan *ch)
+{
+    return ch->home ? (struct sksi_chan *)(uintptr_t)ch : ch->other;
+}
+
+/* NULL: the default. */
+static const sks_allocator *allocator_of(const struct sksi_chan *ch)
+{
+    const struct sksi_more *m = sksi_more(home_of(ch));
+
+    return m && m->allocator.allocate ? &m->allocator : NULL;
+}
+
 void *sksi_chan_alloc(const struct sksi_chan *ch, size_t size, size_t align)
 {
-    const sks_allocator *a = &ch->home->allocator;
+    const sks_allocator *a = allocator_of(ch);
 
-    return a->allocate ? a->allocate(size, align, a->arg) : sksi_alloc(size, align);
+    return a ? a->allocate(size, align, a->arg) : sksi_alloc(size, align);
 }
 
 void sksi_chan_release(const struct sksi_chan *ch, void *memory, size_t size)
 {
-    const sks_allocator *a = &ch->home->allocator;
+    const sks_allocator *a = allocator_of(ch);
 
-    if (a->release)
+    if (a)
         a->release(memory, size, a->arg);
     else
         sksi_free(memory);
 }
 
-void sksi_chan_init(struct sksi_chan *ch, const struct sksi_shape *s, const sks_channel_options *o,
-                    struct sksi_chan *home, uint32_t handles)
+struct sksi_more *sksi_more_need(struct sksi_chan *ch)
 {
-    memset(ch, 0, sizeof *ch);
-    ch->kind = s->kind;
-    ch->item_size = s->item_size;
-    ch->stride = s->stride;
-    ch->item_align = s->item_align;
-    ch->capacity = s->kind == SKSI_LIST ? UINT64_MAX : s->capacity;
-    ch->mask = s->slots - 1;
-    ch->slots = (unsigned char *)ch + s->slots_at;
-    ch->home = home;
+    struct sksi_more *m = sksi_more(ch), *none = NULL;
+
+    if (m)
+        return m;
+    m = sksi_chan_alloc(ch, sizeof *m, alignof(struct sksi_more));
+    if (!m)
+        return NULL;
+    memset(m, 0, sizeof *m);
+    /* [R1] ours is cleared; [A1] and so is another thread's that was first. */
+    if (atomic_compare_exchange_strong_explicit(&ch->x_more, &none, m, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return m;
+    sksi_chan_release(ch, m, sizeof *m);
+    return none;
+}
+
+static void options_keep(struct sksi_more *m, const sks_channel_options *o, size_t home_size)
+{
+    memset(m, 0, sizeof *m);
+    m->embedded = true;
+    m->home_size = home_size;
     if (o) {
-        ch->destroy = o->destroy;
-        ch->destroy_arg = o->destroy_arg;
+        m->destroy = o->destroy;
+        m->destroy_arg = o->destroy_arg;
         if (o->allocator)
-            ch->allocator = *o->allocator;
+            m->allocator = *o->allocator;
     }
+}
+
+void sksi_chan_init(struct sksi_chan *ch, const struct sksi_shape *s, const sks_channel_options *o,
+                    struct sksi_chan *other, size_t home_size, uint32_t handles)
+{
+    unsigned char *memory = (unsigned char *)ch;
+
+    memset(ch, 0, sizeof *ch);
+    ch->kind = (uint8_t)s->kind;
+    ch->item_size = s->item_size;
+    while (sksi_item_align(ch) < s->item_align)
+        ch->align_log++;
+    ch->capacity = s->kind == SKSI_LIST ? UINT64_MAX : s->capacity;
+    ch->other = other;
+    ch->home = home_size > 0;
+    if (s->more_at) {
+        struct sksi_more *m = (struct sksi_more *)(memory + s->more_at);
+
+        options_keep(m, o, home_size);
+        atomic_init(&ch->x_more, m);
+    }
+    ch->tx.ring.ch = ch->rx.ring.ch = ch;
+    ch->tx.ring.mask = ch->rx.ring.mask = s->slots - 1;
+    ch->tx.ring.slots = ch->rx.ring.slots = memory + s->slots_at;
+    sksi_gate_init(&ch->gate, &ch->rx.ring.x_flags, &ch->tx.ring.x_flags);
     atomic_init(&ch->x_senders, 1);
     atomic_init(&ch->x_receivers, 1);
     atomic_init(&ch->x_refs, handles);
-    ch->tx0.ch = ch;
-    ch->rx0.ch = ch;
-    sksi_sender_refit(&ch->tx0);
-    sksi_receiver_refit(&ch->rx0);
+    sksi_sender_refit(&ch->tx);
+    sksi_receiver_refit(&ch->rx);
 }
 
 int sks_channel_with(size_t item_size, size_t capacity, const sks_channel_options *o,
@@ -145,7 +207,7 @@ int sks_channel_with(size_t item_size, size_t capacity, const sks_channel_option
     struct sksi_chan *ch;
 
     if (!tx || !rx || sksi_options_check(o) ||
-        !sksi_shape_make(&s, item_size, o ? o->item_align : 0, capacity)) {
+        !sksi_shape_make(&s, item_size, capacity, o)) {
         errno = EINVAL;
         return -1;
     }
@@ -154,10 +216,9 @@ int sks_channel_with(size_t item_size, size_t capacity, const sks_channel_option
         errno = ENOMEM;
         return -1;
     }
-    sksi_chan_init(ch, &s, o, ch, 2);
-    ch->home_size = s.size;
-    *tx = &ch->tx0;
-    *rx = &ch->rx0;
+    sksi_chan_init(ch, &s, o, NULL, s.size, 2);
+    *tx = &ch->tx;
+    *rx = &ch->rx;
     return 0;
 }
 
@@ -176,18 +237,20 @@ int sks_channel_plain(size_t item_size, size_t item_align, size_t capacity, sks_
         .destroy_arg = destroy_arg,
     };
 
-    return sks_channel_with(item_size, capacity, &o, tx, rx);
+    return sks_channel_with(item_size, capacity, item_align || destroy ? &o : NULL, tx, rx);
 }
 
 /* ---- freeing ----------------------------------------------------------- */
 
 static void discard_trays(struct sksi_chan *ch)
 {
-    while (ch->rx.back) {
-        struct sksi_tray *t = ch->rx.back;
+    struct sksi_more *m = sksi_more(ch);
 
-        ch->rx.back = t->next;
-        atomic_fetch_sub_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
+    while (m && m->back) {
+        struct sksi_tray *t = m->back;
+
+        m->back = t->next;
+        atomic_fetch_sub_explicit(&m->x_back, 1, memory_order_relaxed); /* relaxed: hint */
         sksi_tray_destroy(ch, t);
     }
 }
@@ -195,6 +258,7 @@ static void discard_trays(struct sksi_chan *ch)
 void sksi_chan_discard(struct sksi_chan *ch)
 {
     uint64_t head, end, n;
+    struct sksi_more *m;
     void *items;
 
     discard_trays(ch);
@@ -203,15 +267,16 @@ void sksi_chan_discard(struct sksi_chan *ch)
     head = sksi_ring_head(&ch->rx.ring);
     sksi_lock_take(&ch->gate.lock);
     end = head + sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, UINT64_MAX);
-    if (ch->rx.keep < end)
-        ch->rx.keep = end;
+    if (ch->rx.ring.keep < end)
+        ch->rx.ring.keep = end;
     sksi_lock_drop(&ch->gate.lock);
+    m = head < end ? sksi_more_need(ch) : NULL; /* without memory it is not counted */
     while (head < end && (n = sksi_items_here(ch, head, end - head, &items)) > 0) {
-        for (uint64_t i = 0; i < n && ch->destroy; i++)
-            ch->destroy((unsigned char *)items + i * ch->stride, ch->destroy_arg);
+        for (uint64_t i = 0; i < n && m && m->destroy; i++)
+            m->destroy((unsigned char *)items + i * sksi_stride(ch), m->destroy_arg);
         head += n;
-        /* relaxed: stat. */
-        atomic_fetch_add_explicit(&ch->x_discarded, n, memory_order_relaxed);
+        if (m)
+            atomic_fetch_add_explicit(&m->x_discarded, n, memory_order_relaxed); /* relaxed: stat */
         sksi_ring_release(&ch->rx.ring, head);
     }
 }
@@ -219,88 +284,107 @@ void sksi_chan_discard(struct sksi_chan *ch)
 /* Everything that is not part of the home block. */
 static void chan_fini(struct sksi_chan *ch)
 {
+    struct sksi_more *m;
     struct sksi_block *b, *next;
-    size_t size = sksi_items_at(ch, sizeof *b) + SKSI_BLOCK_ITEMS * ch->stride;
+    size_t size = sksi_items_at(ch, sizeof *b) + SKSI_BLOCK_ITEMS * sksi_stride(ch);
 
     sksi_chan_discard(ch);
-    for (b = ch->rx.block ? ch->rx.block : ch->first; b; b = next) {
-        next = b == ch->tx.last ? NULL : b->next;
+    m = sksi_more(ch);
+    if (!m)
+        return;
+    for (b = m->rx_block ? m->rx_block : m->first; b; b = next) {
+        next = b == m->tx_last ? NULL : b->next;
         sksi_chan_release(ch, b, size);
     }
+    if (!m->embedded)
+        sksi_chan_release(ch, m, sizeof *m);
 }
 
 void sksi_chan_hold(struct sksi_chan *ch)
 {
     /* relaxed: count, the caller's own reference keeps it alive. */
-    atomic_fetch_add_explicit(&ch->home->x_refs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&home_of(ch)->x_refs, 1, memory_order_relaxed);
 }
 
 void sksi_chan_drop(struct sksi_chan *ch)
 {
-    struct sksi_chan *home = ch->home, *other;
+    struct sksi_chan *home = home_of(ch);
+    struct sksi_more *m;
 
     /* [R1] what this handle did comes before the free; [A1] the last one sees all. */
     if (atomic_fetch_sub_explicit(&home->x_refs, 1, memory_order_acq_rel) != 1)
         return;
-    other = home->pair;
-    if (other)
-        chan_fini(other);
-    chan_fini(home);
-    sksi_chan_release(home, home, home->home_size);
+    if (home->other)
+        chan_fini(home->other);
+    m = sksi_more(home);
+    if (m && m->embedded) {
+        sks_allocator a = m->allocator;
+        size_t size = m->home_size;
+
+        chan_fini(home);
+        if (a.release)
+            a.release(home, size, a.arg);
+        else
+            sksi_free(home);
+    } else {
+        chan_fini(home);
+        sksi_free(home);
+    }
 }
 
 /* ---- handles ----------------------------------------------------------- */
 
 sks_sender *sks_sender_dup(sks_sender *tx)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     sks_sender *more;
 
     if (tx->reserved) {
         errno = EBUSY;
         return NULL;
     }
-    more = sksi_chan_alloc(ch, sizeof *more, alignof(max_align_t));
+    more = sksi_more_need(ch) ? sksi_chan_alloc(ch, sizeof *more, alignof(sks_sender)) : NULL;
     if (!more) {
         errno = ENOMEM;
         return NULL;
     }
     memset(more, 0, sizeof *more);
-    more->ch = ch;
+    more->ring.ch = ch;
     more->done = tx->done;
     if (!tx->done) {
         /* relaxed: count, the caller's own handle keeps it above 0. */
         atomic_fetch_add_explicit(&ch->x_senders, 1, memory_order_relaxed);
     }
-    if (!ch->tx.shared) /* else other threads may be reading it */
-        ch->tx.shared = true;
-    sksi_sender_refit(more);
+    if (!ch->tx_shared) { /* else other threads may be reading it */
+        ch->tx_shared = true;
+        sksi_sender_refit(tx);
+    }
     sksi_chan_hold(ch);
     return more;
 }
 
 sks_receiver *sks_receiver_dup(sks_receiver *rx)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
     sks_receiver *more;
 
     if (sksi_receiver_holds(rx)) {
         errno = EBUSY;
         return NULL;
     }
-    more = sksi_chan_alloc(ch, sizeof *more, alignof(max_align_t));
+    more = sksi_more_need(ch) ? sksi_chan_alloc(ch, sizeof *more, alignof(sks_receiver)) : NULL;
     if (!more) {
         errno = ENOMEM;
         return NULL;
     }
     memset(more, 0, sizeof *more);
-    more->ch = ch;
+    more->ring.ch = ch;
     /* relaxed: count, the caller's own handle keeps it above 0. */
     atomic_fetch_add_explicit(&ch->x_receivers, 1, memory_order_relaxed);
-    if (!ch->rx.shared) /* else other threads may be reading it */
+    if (!ch->rx.shared) { /* else other threads may be reading it */
         ch->rx.shared = true;
-    sksi_receiver_refit(rx);
-    sksi_receiver_refit(more);
+        sksi_receiver_refit(rx);
+    }
     sksi_chan_hold(ch);
     return more;
 }
@@ -309,23 +393,35 @@ sks_receiver *sks_receiver_dup(sks_receiver *rx)
  * crosses the last receiver's close may not see it, so each sender's end looks again. */
 static void purge(struct sksi_chan *ch)
 {
-    sksi_lock_take(&ch->rx.lock);
+    bool empty = sksi_ring_tail_hint(&ch->tx.ring) == sksi_ring_head_hint(&ch->rx.ring);
+    struct sksi_more *m = empty ? sksi_more(ch) : sksi_more_need(ch);
+
+    if (!m) /* nothing is there, or it stays until the last handle is closed */
+        return;
+    sksi_lock_take(&m->rx_lock);
     sksi_chan_discard(ch);
-    sksi_lock_drop(&ch->rx.lock);
+    sksi_lock_drop(&m->rx_lock);
+}
+
+static void end(struct sksi_chan *ch, int side, uint32_t flag)
+{
+    struct sksi_waiter **held = ch->kind == SKSI_RENDEZVOUS ? &sksi_more(ch)->held : NULL;
+
+    sksi_count_wakes(ch, sksi_gate_end(&ch->gate, side, flag, held));
 }
 
 void sks_sender_done(sks_sender *tx)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
 
     if (tx->done)
         return;
     sksi_sender_unreserve(tx);
     tx->done = true;
-    tx->fast = false;
+    sksi_sender_refit(tx);
     /* [R1] our items come before the end; [A1] and so do those of the others. */
     if (atomic_fetch_sub_explicit(&ch->x_senders, 1, memory_order_acq_rel) == 1)
-        sksi_gate_end(&ch->gate, SKSI_SENDERS, SKSI_GONE);
+        end(ch, SKSI_SENDERS, SKSI_GONE);
     if (sksi_gate_flags(&ch->gate, SKSI_RECEIVERS) & SKSI_GONE)
         purge(ch);
 }
@@ -336,11 +432,11 @@ void sks_sender_close(sks_sender *tx)
 
     if (!tx)
         return;
-    ch = tx->ch;
+    ch = tx->ring.ch;
     sks_sender_done(tx);
     if (tx->tray)
         sksi_chan_release(ch, tx->tray, tx->tray->size);
-    if (tx != &ch->tx0)
+    if (tx != &ch->tx)
         sksi_chan_release(ch, tx, sizeof *tx);
     sksi_chan_drop(ch);
 }
@@ -351,16 +447,16 @@ void sks_receiver_close(sks_receiver *rx)
 
     if (!rx)
         return;
-    ch = rx->ch;
+    ch = rx->ring.ch;
     sksi_receiver_unpeek(rx);
     if (rx->tray)
         sksi_chan_release(ch, rx->tray, rx->tray->size);
     /* [R1] what we took comes before the end; [A1] and so does what the others took. */
     if (atomic_fetch_sub_explicit(&ch->x_receivers, 1, memory_order_acq_rel) == 1) {
-        sksi_gate_end(&ch->gate, SKSI_RECEIVERS, SKSI_GONE);
+        end(ch, SKSI_RECEIVERS, SKSI_GONE);
         purge(ch);
     }
-    if (rx != &ch->rx0)
+    if (rx != &ch->rx)
         sksi_chan_release(ch, rx, sizeof *rx);
     sksi_chan_drop(ch);
 }
@@ -369,25 +465,25 @@ void sks_receiver_close(sks_receiver *rx)
 
 void sks_receiver_refuse(sks_receiver *rx)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
 
     if (ch->rx.shared)
-        sksi_lock_take(&ch->rx.lock);
-    rx->fast = false;
+        sksi_lock_take(&sksi_more(ch)->rx_lock);
     if (!ch->rx.refused) {
         ch->rx.refused = true;
+        sksi_receiver_refit(rx);
         if (ch->kind == SKSI_TIMER)
-            atomic_store_explicit(&ch->x_due, INT64_MAX, memory_order_relaxed); /* relaxed: owner */
+            sksi_timer_stop(ch);
         sksi_lock_take(&ch->gate.lock);
         /* What is peeked in place is ours; see send.c, take_back(). */
-        ch->rx.keep = sksi_ring_head(&ch->rx.ring) + rx->peeked;
+        ch->rx.ring.keep = sksi_ring_head(&ch->rx.ring) + rx->peeked;
         sksi_lock_drop(&ch->gate.lock);
-        sksi_gate_end(&ch->gate, SKSI_RECEIVERS, SKSI_REFUSED);
+        end(ch, SKSI_RECEIVERS, SKSI_REFUSED);
         /* From here on a sender that publishes sees REFUSED after it. */
         sksi_fence_heavy();
     }
     if (ch->rx.shared)
-        sksi_lock_drop(&ch->rx.lock);
+        sksi_lock_drop(&sksi_more(ch)->rx_lock);
 }
 
 static int chan_abort(struct sksi_chan *ch, int code)
@@ -402,19 +498,19 @@ static int chan_abort(struct sksi_chan *ch, int code)
     atomic_compare_exchange_strong_explicit(&ch->x_abort_code, &none, code, memory_order_relaxed,
                                             memory_order_relaxed);
     /* Whoever is not the first sets the flags too: the first may not be that far yet. */
-    sksi_gate_end(&ch->gate, SKSI_SENDERS, SKSI_ABORTED);
-    sksi_gate_end(&ch->gate, SKSI_RECEIVERS, SKSI_ABORTED);
+    end(ch, SKSI_SENDERS, SKSI_ABORTED);
+    end(ch, SKSI_RECEIVERS, SKSI_ABORTED);
     return 0;
 }
 
 int sks_sender_abort(sks_sender *tx, int code)
 {
-    return chan_abort(tx->ch, code);
+    return chan_abort(tx->ring.ch, code);
 }
 
 int sks_receiver_abort(sks_receiver *rx, int code)
 {
-    return chan_abort(rx->ch, code);
+    return chan_abort(rx->ring.ch, code);
 }
 
 int sksi_chan_abort_code(const struct sksi_chan *ch)

@@ -20,8 +20,17 @@
  * held together.  None is held while a thread sleeps or calls out, but for the
  * destructor when a close or an abort discards.
  *
- * Key: (k) constant once made; (t) the sending thread, under tx.lock when shared;
- * (r) the receiving thread, under rx.lock when shared; (g) gate.lock; x_ any thread.
+ * MEMORY  The lines of the two sides (<sockstream/ring.h>) are the first handles' own
+ * structures; what is hardly ever used fills up the lines behind them.  The rest is struct
+ * sksi_more, which a small plain channel does without until it first has to wait, is shared, or
+ * discards something.
+ *
+ *   tag  where                   order    pairs  what it publishes
+ *   R1   sksi_more_need: x_more  acq_rel  A1     that struct sksi_more is cleared
+ *   A1   sksi_more: x_more       acquire  R1
+ *
+ * Key: (k) constant once made; (t) the sending thread, under tx_lock when shared;
+ * (r) the receiving thread, under rx_lock when shared; (g) gate.lock; x_ any thread.
  */
 #ifndef SKSI_CHANNEL_INTERNAL_H
 #define SKSI_CHANNEL_INTERNAL_H
@@ -41,31 +50,35 @@ struct sksi_chan;
 enum sksi_kind { SKSI_RING, SKSI_LIST, SKSI_RENDEZVOUS, SKSI_TIMER };
 
 /* Items taken out of the queue for one handle and not consumed yet: memory that can
- * be handed back to the channel whole, without an allocation that might fail. */
+ * be handed back to the channel whole, without an allocation that might fail.  A sender
+ * fills reserved items in there. */
 struct sksi_tray {
     struct sksi_tray *next; /* in the channel's list of trays given back */
     size_t size;            /* bytes, for the release */
     uint32_t at, n;         /* items [at, n) are there */
     uint32_t capacity;      /* items; they lie at tray_at bytes from here */
     uint64_t from;          /* the index in the channel of the first place */
+    struct sksi_waiter *match; /* (g) rendezvous: the receiver that a reserve holds, or NULL */
 };
 
-/* Used by one thread at a time. */
+/* Used by one thread at a time.  Of the line only the first handle's is used, for all. */
 struct sks_sender {
-    struct sksi_chan *ch;
-    struct sksi_tray *tray;    /* shared: where reserved items are filled in */
-    uint64_t reserved;         /* items promised by reserve */
-    struct sksi_waiter *match; /* (g) rendezvous: the receiver that a reserve holds, or NULL */
-    bool fast;     /* a ring, nothing reserved, not done */
+    alignas(SKSI_CACHE_LINE) struct sksi_ring_tx ring;
+    struct sksi_tray *tray; /* shared, rendezvous: where reserved items are filled in */
+    uint64_t reserved;      /* items promised by reserve */
     bool done;
-    bool in_place; /* the reservation lies in the channel */
+    bool in_place;          /* the reservation lies in the channel */
+    _Atomic bool x_full;    /* of the first handle: the channel was full once */
 };
 
 struct sks_receiver {
-    struct sksi_chan *ch;
+    alignas(SKSI_CACHE_LINE) struct sksi_ring_rx ring;
     struct sksi_tray *tray; /* peeked items, when they were taken out */
     uint64_t peeked;        /* items shown by peek, in place */
-    bool fast;              /* a ring, nothing peeked; alone: not refused, no tray given back */
+    /* Of the first handle, for all: */
+    bool shared;  /* (r) */
+    bool refused; /* (r) SHUT_RD was said */
+    bool ended;   /* (r) end of stream was returned in the refused state: it stays */
 };
 
 /* One block of an unbounded channel; its items lie at block_at bytes from here.
@@ -74,71 +87,82 @@ struct sksi_block {
     struct sksi_block *next;
 };
 
-struct sksi_tx {
-    struct sksi_ring_tx ring;
-    _Atomic uint64_t x_reserved; /* (t) room promised to handles, shared mode */
-    /* (t) LIST: the block of the next item, the index behind it; the last block there
-     * is and the index behind that one: a reservation may have made it in advance. */
-    struct sksi_block *block, *last;
-    uint64_t block_end, last_end;
-    alignas(SKSI_CACHE_LINE) struct sksi_lock lock;
-    bool shared; /* (t) */
-};
-
-struct sksi_rx {
-    struct sksi_ring_rx ring;
-    struct sksi_tray *back;   /* (r) trays given back, to be received first */
-    struct sksi_block *block; /* (r) LIST: the block of the next item */
-    uint64_t block_end;       /* (r) LIST: and the index behind it */
-    uint64_t keep;            /* (g) items below are the receivers': no sender may take
-                                 one back after a refusal */
-    alignas(SKSI_CACHE_LINE) struct sksi_lock lock;
-    bool shared;  /* (r) */
-    bool refused; /* (r) SHUT_RD was said */
-    bool ended;   /* (r) end of stream was returned in the refused state: it stays */
-};
-
 /* Counted in the slow paths, read by people. */
 struct sksi_waits {
     _Atomic uint64_t x_count, x_ticks;
 };
 
-struct sksi_chan {
+struct sksi_more {
+    struct sksi_lock tx_lock;
+    _Atomic uint64_t x_reserved; /* (t) room promised to handles, shared mode */
+    /* (t) LIST: the block of the next item, the index behind it; the last block there
+     * is and the index behind that one: a reservation may have made it in advance. */
+    struct sksi_block *tx_block, *tx_last;
+    uint64_t tx_block_end, tx_last_end;
+    struct sksi_block *first; /* LIST: written before the first item is published */
+
+    alignas(SKSI_CACHE_LINE) struct sksi_lock rx_lock;
+    struct sksi_tray *back;      /* (r) trays given back, to be received first */
+    struct sksi_block *rx_block; /* (r) LIST: the block of the next item */
+    uint64_t rx_block_end;       /* (r) LIST: and the index behind it */
+    _Atomic uint64_t x_pending;  /* items in trays: out of the queue, not consumed */
+    _Atomic uint32_t x_back;     /* trays given back: hint for `back` */
+
+    alignas(SKSI_CACHE_LINE) struct sksi_spin_hint spin[2];
+    struct sksi_waits waits[2];
+    _Atomic uint64_t x_wakes; /* threads woken through this channel */
+    _Atomic uint64_t x_discarded;
+    struct sksi_waiter *held; /* (g) RENDEZVOUS: receivers that reservations hold */
+    _Atomic int64_t x_due;    /* TIMER */
+    int64_t period;           /* (k) TIMER, 0: once */
     /* (k) */
-    alignas(SKSI_CACHE_LINE) enum sksi_kind kind;
-    size_t item_size, stride, item_align; /* bytes */
-    uint64_t capacity, mask;              /* items */
-    unsigned char *slots;                 /* RING */
-    struct sksi_block *first;             /* LIST: written before the first item is published */
     sks_destroy_fn *destroy;
     void *destroy_arg;
-
-    alignas(SKSI_CACHE_LINE) struct sksi_tx tx;
-    alignas(SKSI_CACHE_LINE) struct sksi_gate gate;
-    alignas(SKSI_CACHE_LINE) struct sksi_rx rx;
-
-    /* Cold. */
-    alignas(SKSI_CACHE_LINE) _Atomic uint32_t x_senders; /* open and not done */
-    _Atomic uint32_t x_receivers;
-    _Atomic int x_abort_code;
-    struct sksi_spin_hint spin[2];
-    struct sksi_waits waits[2];
-    _Atomic uint64_t x_discarded;
-    _Atomic uint64_t x_pending; /* items in trays: out of the queue, not consumed */
-    _Atomic uint32_t x_back;    /* trays given back: hint for rx.back */
-    /* TIMER */
-    _Atomic int64_t x_due;
-    int64_t period; /* (k) 0: once */
-
-    /* The block of memory this channel lives in; a pair has one for both. */
-    struct sksi_chan *home;
-    _Atomic uint32_t x_refs; /* of the home: handles */
-    size_t home_size;
-    struct sksi_chan *pair; /* of the home: the other channel in it, or NULL */
     sks_allocator allocator;
-    sks_sender tx0;
-    sks_receiver rx0;
+    size_t home_size; /* of the home */
+    bool embedded;    /* part of the home's block */
 };
+
+struct sksi_chan {
+    sks_sender tx;
+    /* (k) */
+    uint64_t capacity; /* items */
+    size_t item_size;  /* bytes */
+    _Atomic(struct sksi_more *) x_more;
+    struct sksi_chan *other; /* of a pair: the other direction, in the same block; or NULL */
+    _Atomic int x_abort_code;
+    uint8_t kind;      /* (k) enum sksi_kind */
+    uint8_t align_log; /* (k) of the items */
+    bool home;         /* (k) the block begins with this one, which keeps its references */
+    bool tx_shared;    /* (t) */
+
+    sks_receiver rx;
+    struct sksi_gate gate;
+    _Atomic uint32_t x_senders; /* open and not done */
+    _Atomic uint32_t x_receivers;
+    _Atomic uint32_t x_refs; /* of the home: handles */
+};
+
+/* The rarely used part; NULL when there is none yet. */
+static inline struct sksi_more *sksi_more(const struct sksi_chan *ch)
+{
+    /* [A1] it is cleared, or as its maker left it. */
+    return atomic_load_explicit(&ch->x_more, memory_order_acquire);
+}
+
+/* The same; makes it.  NULL when there is no memory. */
+struct sksi_more *sksi_more_need(struct sksi_chan *ch);
+
+static inline size_t sksi_item_align(const struct sksi_chan *ch)
+{
+    return (size_t)1 << ch->align_log;
+}
+
+/* From one item to the next, bytes. */
+static inline size_t sksi_stride(const struct sksi_chan *ch)
+{
+    return (ch->item_size + sksi_item_align(ch) - 1) & ~(sksi_item_align(ch) - 1);
+}
 
 /* ---- channel.c --------------------------------------------------------- */
 
@@ -147,14 +171,17 @@ struct sksi_chan {
 struct sksi_shape {
     size_t item_size, item_align, capacity;
     enum sksi_kind kind;
-    size_t stride, slots_at, size; /* computed */
+    size_t stride, slots_at, more_at, size; /* computed; more_at 0: none */
     uint64_t slots;
 };
-bool sksi_shape_make(struct sksi_shape *s, size_t item_size, size_t item_align, size_t capacity);
+bool sksi_shape_make(struct sksi_shape *s, size_t item_size, size_t capacity,
+                     const sks_channel_options *options);
 
-/* Makes a channel in cleared memory of the shape's size. */
+/* Makes a channel in memory of the shape's size.  `home_size`: of the block that begins
+ * with it, with that many handles; 0: `other` does. */
 void sksi_chan_init(struct sksi_chan *ch, const struct sksi_shape *s,
-                    const sks_channel_options *options, struct sksi_chan *home, uint32_t handles);
+                    const sks_channel_options *options, struct sksi_chan *other, size_t home_size,
+                    uint32_t handles);
 
 int sksi_options_check(const sks_channel_options *options);
 void *sksi_chan_alloc(const struct sksi_chan *ch, size_t size, size_t align);
@@ -200,7 +227,7 @@ static inline bool sksi_receiver_holds(const sks_receiver *rx)
 }
 void sksi_sender_unreserve(sks_sender *tx);
 
-/* Sets `fast` again. */
+/* Opens or closes the quick way of the channel, as the state of the handle allows. */
 void sksi_sender_refit(sks_sender *tx);
 void sksi_receiver_refit(sks_receiver *rx);
 
@@ -247,10 +274,15 @@ bool sksi_send_ready(const sks_sender *tx);
 bool sksi_recv_ready(const sks_receiver *rx);
 
 /* Wakes up to n waiters of a side, on behalf of the other one. */
-static inline void sksi_wake(struct sksi_chan *ch, int side, uint64_t n)
+void sksi_wake(struct sksi_chan *ch, int side, uint64_t n);
+
+/* Counts n woken threads. */
+static inline void sksi_count_wakes(struct sksi_chan *ch, unsigned n)
 {
-    sksi_spin_note(&ch->spin[!side]);
-    sksi_gate_wake(&ch->gate, side, n);
+    struct sksi_more *m = n ? sksi_more(ch) : NULL;
+
+    if (m)
+        atomic_fetch_add_explicit(&m->x_wakes, n, memory_order_relaxed); /* relaxed: stat */
 }
 
 /* Tells a waiter of the side, if there is one, that n items or n places are there
@@ -268,7 +300,7 @@ static inline void sksi_notify(struct sksi_chan *ch, int side, uint64_t n)
 /* Where items start behind a header of `size` bytes. */
 static inline size_t sksi_items_at(const struct sksi_chan *ch, size_t size)
 {
-    return (size + ch->item_align - 1) & ~(ch->item_align - 1);
+    return (size + sksi_item_align(ch) - 1) & ~(sksi_item_align(ch) - 1);
 }
 
 /* The place of item `index` in the block that ends before index `end`. */
@@ -276,18 +308,25 @@ static inline unsigned char *sksi_block_slot(const struct sksi_chan *ch, struct 
                                              uint64_t end, uint64_t index)
 {
     return (unsigned char *)b + sksi_items_at(ch, sizeof *b) +
-           (SKSI_BLOCK_ITEMS - (end - index)) * ch->stride;
+           (SKSI_BLOCK_ITEMS - (end - index)) * sksi_stride(ch);
 }
 
 static inline unsigned char *sksi_tray_slot(const struct sksi_chan *ch, struct sksi_tray *t,
                                             uint32_t i)
 {
-    return (unsigned char *)t + sksi_items_at(ch, sizeof *t) + i * ch->stride;
+    return (unsigned char *)t + sksi_items_at(ch, sizeof *t) + i * sksi_stride(ch);
 }
 
-static inline unsigned char *sksi_ring_slot(const struct sksi_chan *ch, uint64_t index)
+static inline unsigned char *sksi_slot(const struct sksi_chan *ch, uint64_t index)
 {
-    return ch->slots + (index & ch->mask) * ch->stride;
+    return ch->tx.ring.slots + (index & ch->tx.ring.mask) * sksi_stride(ch);
+}
+
+/* Do its items go by express? */
+static inline bool sksi_is_express(const struct sksi_chan *ch)
+{
+    return ch->item_size && ch->item_size <= SKSI_EXPRESS &&
+           ch->item_size == sksi_stride(ch);
 }
 
 /* Items of size 0 need no memory, but null must not be counted on from. */
@@ -300,13 +339,32 @@ static inline void *sksi_not_null(struct sksi_chan *ch, const void *items)
  * is not the end of stream for other handles. */
 static inline uint64_t sksi_pending(const struct sksi_chan *ch)
 {
-    return atomic_load_explicit(&ch->x_pending, memory_order_relaxed); /* relaxed: hint */
+    const struct sksi_more *m = sksi_more(ch);
+
+    return m ? atomic_load_explicit(&m->x_pending, memory_order_relaxed) : 0; /* relaxed: hint */
 }
 
 /* n items go to a tray.  Under (r), or (g) for a rendezvous. */
 static inline void sksi_keep(struct sksi_chan *ch, uint64_t n)
 {
-    atomic_fetch_add_explicit(&ch->x_pending, n, memory_order_relaxed); /* relaxed: hint */
+    /* relaxed: hint. */
+    atomic_fetch_add_explicit(&sksi_more(ch)->x_pending, n, memory_order_relaxed);
+}
+
+/* Was a tray given back? */
+static inline bool sksi_back_hint(const struct sksi_chan *ch)
+{
+    const struct sksi_more *m = sksi_more(ch);
+
+    return m && atomic_load_explicit(&m->x_back, memory_order_relaxed); /* relaxed: hint */
+}
+
+/* The first tray that was given back, or NULL.  Under (r). */
+static inline struct sksi_tray *sksi_back(const struct sksi_chan *ch)
+{
+    const struct sksi_more *m = sksi_more(ch);
+
+    return m ? m->back : NULL;
 }
 
 /* Will nothing be sent any more? */
@@ -365,7 +423,7 @@ bool sksi_meet_enter(struct sksi_chan *ch, int side, struct sksi_waiter *w);
 
 /* After a claim by the other side: waits for the hand-over, until the deadline at most.
  * True when it was made, false to try again. */
-bool sksi_meet_finish(struct sksi_waiter *w, struct sksi_gate *gate, int64_t deadline);
+bool sksi_meet_finish(struct sksi_chan *ch, struct sksi_waiter *w, int64_t deadline);
 
 /* Could an operation of this side go on now?  `own` offers do not count. */
 bool sksi_meet_offered(struct sksi_chan *ch, int side, const struct sksi_parker *own);
@@ -374,5 +432,7 @@ bool sksi_meet_offered(struct sksi_chan *ch, int side, const struct sksi_parker 
 
 ssize_t sksi_timer_try_recv(struct sksi_chan *ch, void *item);
 int64_t sksi_timer_due(const struct sksi_chan *ch);
+/* Nothing will come any more.  Under (r). */
+void sksi_timer_stop(struct sksi_chan *ch);
 
 #endif

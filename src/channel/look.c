@@ -25,23 +25,34 @@ static uint64_t load(const _Atomic uint64_t *x)
     return atomic_load_explicit(x, memory_order_relaxed); /* relaxed: stat */
 }
 
+/* What receivers found at their looks, what is there now, or all if it was full once. */
 static uint64_t high_water(const struct sksi_chan *ch)
 {
     uint64_t len = sksi_ring_tail_hint(&ch->tx.ring) - sksi_ring_head_hint(&ch->rx.ring);
-    uint64_t most = load(&ch->tx.ring.x_high_water);
+    _Atomic uint64_t *most = &((struct sksi_chan *)(uintptr_t)ch)->rx.ring.x_high_water;
 
-    return (int64_t)len > 0 && len <= ch->capacity && len > most ? len : most;
+    /* relaxed: stat. */
+    if (atomic_load_explicit(&ch->tx.x_full, memory_order_relaxed))
+        return ch->capacity;
+    if ((int64_t)len > 0 && len <= ch->capacity && len > load(most))
+        atomic_store_explicit(most, len, memory_order_relaxed); /* relaxed: stat */
+    return load(most);
 }
 
 static uint64_t waited(const struct sksi_chan *ch, int side, bool ns)
 {
-    return ns ? sksi_ticks_to_ns(load(&ch->waits[side].x_ticks)) : load(&ch->waits[side].x_count);
+    const struct sksi_more *m = sksi_more(ch);
+
+    if (!m)
+        return 0;
+    return ns ? sksi_ticks_to_ns(load(&m->waits[side].x_ticks)) : load(&m->waits[side].x_count);
 }
 
 static uint64_t stat_of(const struct sksi_chan *ch, sks_stat which)
 {
     /* In this order no difference below can become negative. */
-    uint64_t discarded = load(&ch->x_discarded), pending = load(&ch->x_pending);
+    const struct sksi_more *m = sksi_more(ch);
+    uint64_t discarded = m ? load(&m->x_discarded) : 0, pending = sksi_pending(ch);
     uint64_t head = sksi_ring_head_hint(&ch->rx.ring), tail = sksi_ring_tail_hint(&ch->tx.ring);
     uint64_t out = discarded + pending;
 
@@ -71,36 +82,36 @@ static uint64_t stat_of(const struct sksi_chan *ch, sks_stat which)
     case SKS_STAT_BLOCKED_RECEIVE_NS:
         return waited(ch, SKSI_RECEIVERS, true);
     case SKS_STAT_WAKEUPS:
-        return atomic_load_explicit(&ch->gate.x_wakes, memory_order_relaxed); /* relaxed: stat */
+        return m ? load(&m->x_wakes) : 0;
     }
     return 0;
 }
 
 uint64_t sks_sender_stat(const sks_sender *tx, sks_stat which)
 {
-    return stat_of(tx->ch, which);
+    return stat_of(tx->ring.ch, which);
 }
 
 uint64_t sks_receiver_stat(const sks_receiver *rx, sks_stat which)
 {
-    return stat_of(rx->ch, which);
+    return stat_of(rx->ring.ch, which);
 }
 
 /* ---- identity ---------------------------------------------------------- */
 
 bool sks_same_channel(const sks_sender *tx, const sks_receiver *rx)
 {
-    return tx->ch == rx->ch;
+    return tx->ring.ch == rx->ring.ch;
 }
 
 bool sks_sender_same(const sks_sender *a, const sks_sender *b)
 {
-    return a->ch == b->ch;
+    return a->ring.ch == b->ring.ch;
 }
 
 bool sks_receiver_same(const sks_receiver *a, const sks_receiver *b)
 {
-    return a->ch == b->ch;
+    return a->ring.ch == b->ring.ch;
 }
 
 /* ---- the other side ---------------------------------------------------- */
@@ -129,7 +140,8 @@ static int wait_gone(struct sksi_chan *ch, int side, int64_t deadline)
             return -1;
         }
         sksi_wait_enter(g, side, &w);
-        if (!gone(ch, side)) /* the lock orders it against gate_end() */
+        sksi_fence_heavy();
+        if (!gone(ch, side))
             in_time = sksi_wait_park(&parker, deadline);
         sksi_wait_leave(g, side, &w);
         if (!in_time && !gone(ch, side)) {
@@ -142,20 +154,20 @@ static int wait_gone(struct sksi_chan *ch, int side, int64_t deadline)
 
 bool sks_sender_gone(const sks_sender *tx)
 {
-    return gone(tx->ch, SKSI_SENDERS);
+    return gone(tx->ring.ch, SKSI_SENDERS);
 }
 
 bool sks_receiver_gone(const sks_receiver *rx)
 {
-    return gone(rx->ch, SKSI_RECEIVERS);
+    return gone(rx->ring.ch, SKSI_RECEIVERS);
 }
 
 int sks_sender_wait_gone(sks_sender *tx, int64_t deadline)
 {
-    return wait_gone(tx->ch, SKSI_SENDERS, deadline);
+    return wait_gone(tx->ring.ch, SKSI_SENDERS, deadline);
 }
 
 int sks_receiver_wait_gone(sks_receiver *rx, int64_t deadline)
 {
-    return wait_gone(rx->ch, SKSI_RECEIVERS, deadline);
+    return wait_gone(rx->ring.ch, SKSI_RECEIVERS, deadline);
 }

@@ -21,47 +21,50 @@
 static void side_take(struct sksi_chan *ch)
 {
     if (ch->rx.shared)
-        sksi_lock_take(&ch->rx.lock);
+        sksi_lock_take(&sksi_more(ch)->rx_lock);
 }
 
 static void side_drop(struct sksi_chan *ch)
 {
     if (ch->rx.shared)
-        sksi_lock_drop(&ch->rx.lock);
+        sksi_lock_drop(&sksi_more(ch)->rx_lock);
 }
 
 void sksi_receiver_refit(sks_receiver *rx)
 {
-    const struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
+    bool quick = ch->kind == SKSI_RING && rx == &ch->rx && !rx->shared && !rx->refused &&
+                 !sksi_receiver_holds(rx) && !sksi_back(ch) && !sksi_fence_real &&
+                 ch->item_size <= UINT32_MAX && ch->item_size == sksi_stride(ch);
 
-    /* What a shared side's other handles do is looked at under its lock. */
-    rx->fast = ch->kind == SKSI_RING && !sksi_receiver_holds(rx) &&
-               (ch->rx.shared || (!ch->rx.refused && !ch->rx.back));
+    if (rx == &ch->rx)
+        rx->ring.size = quick ? (uint32_t)ch->item_size : 0;
 }
 
 /* ---- places ------------------------------------------------------------ */
 
 uint64_t sksi_items_here(struct sksi_chan *ch, uint64_t head, uint64_t n, void **items)
 {
-    struct sksi_rx *r = &ch->rx;
+    struct sksi_more *m;
     uint64_t here;
 
     if (ch->kind == SKSI_RING) {
-        *items = sksi_ring_slot(ch, head);
-        here = ch->mask + 1 - (head & ch->mask);
+        *items = sksi_slot(ch, head);
+        here = ch->rx.ring.mask + 1 - (head & ch->rx.ring.mask);
         return here < n ? here : n;
     }
-    if (head == r->block_end) {
-        struct sksi_block *old = r->block;
+    m = sksi_more(ch);
+    if (head == m->rx_block_end) {
+        struct sksi_block *old = m->rx_block;
 
-        r->block = old ? old->next : ch->first;
-        r->block_end += SKSI_BLOCK_ITEMS;
+        m->rx_block = old ? old->next : m->first;
+        m->rx_block_end += SKSI_BLOCK_ITEMS;
         if (old)
             sksi_chan_release(ch, old,
-                              sksi_items_at(ch, sizeof *old) + SKSI_BLOCK_ITEMS * ch->stride);
+                              sksi_items_at(ch, sizeof *old) + SKSI_BLOCK_ITEMS * sksi_stride(ch));
     }
-    *items = sksi_block_slot(ch, r->block, r->block_end, head);
-    here = r->block_end - head;
+    *items = sksi_block_slot(ch, m->rx_block, m->rx_block_end, head);
+    here = m->rx_block_end - head;
     return here < n ? here : n;
 }
 
@@ -90,12 +93,12 @@ static ssize_t items_kept(struct sksi_chan *ch, uint64_t head, size_t n)
     if (ch->rx.ended)
         return 0;
     sksi_lock_take(&ch->gate.lock);
-    ch->rx.ring.tail_seen = head; /* it may have gone back */
+    ch->rx.ring.limit = head; /* it may have gone back */
     there = sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, n);
     if (there < n)
         n = there;
-    if (ch->rx.keep < head + n)
-        ch->rx.keep = head + n;
+    if (ch->rx.ring.keep < head + n)
+        ch->rx.ring.keep = head + n;
     sksi_lock_drop(&ch->gate.lock);
     if (n == 0 && sksi_pending(ch))
         return -EAGAIN;
@@ -109,6 +112,7 @@ static ssize_t queue_take(struct sksi_chan *ch, void *items, size_t n)
     uint64_t head = sksi_ring_head(&ch->rx.ring), left;
     ssize_t there = ch->rx.refused ? items_kept(ch, head, n) : items_there(ch, head, n);
     unsigned char *to = sksi_not_null(ch, items);
+    size_t stride = sksi_stride(ch);
 
     if (there <= 0)
         return there;
@@ -116,11 +120,11 @@ static ssize_t queue_take(struct sksi_chan *ch, void *items, size_t n)
         void *place;
         uint64_t here = sksi_items_here(ch, head, left, &place);
 
-        if (here == 1 || ch->stride != ch->item_size) {
+        if (here == 1 || stride != ch->item_size) {
             sksi_copy(to, place, ch->item_size);
             here = 1;
         } else {
-            memcpy(to, place, here * ch->stride);
+            memcpy(to, place, here * stride);
         }
         to += here * ch->item_size;
         head += here;
@@ -135,7 +139,7 @@ static ssize_t queue_take(struct sksi_chan *ch, void *items, size_t n)
 /* After an abort: what is buffered goes, on whichever receiver comes first. */
 static ssize_t aborted(sks_receiver *rx)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
 
     side_take(ch);
     sksi_chan_discard(ch);
@@ -147,14 +151,16 @@ static ssize_t aborted(sks_receiver *rx)
  * tray, the index of the first; else NULL. */
 static ssize_t take(sks_receiver *rx, void *items, size_t n, uint64_t *from)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
     bool queue = ch->kind == SKSI_RING || ch->kind == SKSI_LIST;
+    const struct sksi_tray *back;
     ssize_t r;
 
     side_take(ch);
+    back = sksi_back(ch);
     if (from)
-        *from = ch->rx.back ? sksi_tray_index(ch->rx.back) : sksi_ring_head(&ch->rx.ring);
-    if (ch->rx.back)
+        *from = back ? sksi_tray_index(back) : sksi_ring_head(&ch->rx.ring);
+    if (back)
         r = (ssize_t)sksi_back_take(ch, items, n);
     else if (queue)
         r = queue_take(ch, items, n);
@@ -172,7 +178,7 @@ static ssize_t take(sks_receiver *rx, void *items, size_t n, uint64_t *from)
 
 ssize_t sksi_try_recv(sks_receiver *rx, void *items, size_t n)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
     ssize_t r;
 
     if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
@@ -186,52 +192,76 @@ ssize_t sksi_try_recv(sks_receiver *rx, void *items, size_t n)
     return r;
 }
 
-/* One item from the front of a ring.  Under (r). */
-static inline ssize_t pop(struct sksi_chan *ch, void *item, uint32_t flags)
+/* ---- one item ---------------------------------------------------------- */
+
+/* An item has just been taken the quick way, and the senders say something. */
+static void quick_took(struct sksi_chan *ch)
 {
-    uint64_t head = sksi_ring_head(&ch->rx.ring);
+    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_WAITING)
+        sksi_wake(ch, SKSI_SENDERS, 1);
+}
 
-    if (sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, 1) == 0) {
-        ssize_t there = flags & SKSI_GONE ? items_there(ch, head, 1) : -EAGAIN;
+void sks_receiver_took_(sks_receiver *rx)
+{
+    quick_took(rx->ring.ch);
+}
 
-        if (there <= 0)
-            return there;
+/* One item of `size` bytes, alone, looking for new ones when none is known.  0: the quick
+ * way is closed, or there is none. */
+static inline ssize_t recv_quick(sks_receiver *rx, void *item, size_t size)
+{
+    struct sksi_ring_rx *r = &rx->ring;
+
+    if (!sksi_quick_recv(r, item, size)) {
+        const struct sksi_ring_tx *t = &r->ch->tx.ring;
+        uint64_t head = sksi_ring_head(r);
+
+        /* relaxed: hint, taken seriously in sksi_try_recv(). */
+        if (head < r->limit || atomic_load_explicit(&r->x_flags, memory_order_relaxed) ||
+            sksi_ring_items(r, t, head, 1) == 0)
+            return 0;
+        if (size <= SKSI_EXPRESS && r->limit == head + 1 &&
+            sksi_ring_express(t, head, item, size))
+            sksi_ring_release(r, head + 1);
+        else if (!sksi_quick_recv(r, item, size))
+            return 0;
     }
-    sksi_copy(item, sksi_ring_slot(ch, head), ch->item_size);
-    sksi_ring_release(&ch->rx.ring, head + 1);
+    if (sksi_quick_took_flags(r))
+        quick_took(r->ch);
     return 1;
 }
 
-/* The whole way of one item through a ring. */
-static inline ssize_t recv_fast(sks_receiver *rx, void *item)
+/* One try for one item, whatever the way. */
+static inline ssize_t recv_one(sks_receiver *rx, void *item)
 {
-    struct sksi_chan *ch = rx->ch;
-    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_SENDERS);
     ssize_t r;
 
-    if (flags & SKSI_ABORTED)
-        return aborted(rx);
-    if (ch->rx.shared) {
-        sksi_lock_take(&ch->rx.lock);
-        if (ch->rx.back || ch->rx.refused) {
-            sksi_lock_drop(&ch->rx.lock);
-            return take(rx, item, 1, NULL);
-        }
-        r = pop(ch, item, flags);
-        sksi_lock_drop(&ch->rx.lock);
-    } else {
-        r = pop(ch, item, flags);
+    switch (rx->ring.size) { /* the usual sizes spelled out, as in sksi_copy() */
+    case 0:
+        return sksi_try_recv(rx, item, 1);
+    case 4:
+        r = recv_quick(rx, item, 4);
+        break;
+    case 8:
+        r = recv_quick(rx, item, 8);
+        break;
+    case 16:
+        r = recv_quick(rx, item, 16);
+        break;
+    case 64:
+        r = recv_quick(rx, item, 64);
+        break;
+    default:
+        r = recv_quick(rx, item, rx->ring.size);
     }
-    if (r > 0)
-        sksi_notify(ch, SKSI_SENDERS, 1);
-    return r;
+    return r ? r : sksi_try_recv(rx, item, 1);
 }
 
 /* ---- peek and consume -------------------------------------------------- */
 
 static ssize_t peek_in_place(sks_receiver *rx, size_t n, void **slots)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
     uint64_t head = sksi_ring_head(&ch->rx.ring);
     ssize_t there = items_there(ch, head, n);
 
@@ -244,7 +274,7 @@ static ssize_t peek_in_place(sks_receiver *rx, size_t n, void **slots)
 
 static ssize_t peek_tray(sks_receiver *rx, size_t n, void **slots)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
     struct sksi_tray *t = sksi_tray_ready(ch, &rx->tray, n);
     ssize_t r;
 
@@ -253,7 +283,7 @@ static ssize_t peek_tray(sks_receiver *rx, size_t n, void **slots)
     if (t->at == t->n) {
         if (n > t->capacity)
             n = t->capacity;
-        if (ch->stride != ch->item_size)
+        if (sksi_stride(ch) != ch->item_size)
             n = 1;
         r = take(rx, sksi_tray_slot(ch, t, 0), n, &t->from);
         if (r <= 0)
@@ -267,14 +297,14 @@ static ssize_t peek_tray(sks_receiver *rx, size_t n, void **slots)
 
 ssize_t sksi_try_peek(sks_receiver *rx, size_t n, void **slots)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
     bool queue = ch->kind == SKSI_RING || ch->kind == SKSI_LIST;
     bool tray = rx->tray && rx->tray->at < rx->tray->n;
     ssize_t r;
 
     if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
         return aborted(rx);
-    if (queue && !ch->rx.shared && !ch->rx.back && !ch->rx.refused && !tray)
+    if (queue && !ch->rx.shared && !sksi_back(ch) && !ch->rx.refused && !tray)
         r = peek_in_place(rx, n, slots);
     else
         r = peek_tray(rx, n, slots);
@@ -284,7 +314,7 @@ ssize_t sksi_try_peek(sks_receiver *rx, size_t n, void **slots)
 
 int sksi_try_consume(sks_receiver *rx, size_t n)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
     struct sksi_tray *t = rx->tray;
 
     if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
@@ -312,14 +342,12 @@ int sksi_try_consume(sks_receiver *rx, size_t n)
 
 bool sksi_recv_ready(const sks_receiver *rx)
 {
-    const struct sksi_chan *ch = rx->ch;
+    const struct sksi_chan *ch = rx->ring.ch;
     uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_SENDERS);
 
     if (flags & SKSI_ABORTED || (sksi_pending(ch) == 0 && sksi_recv_over(ch)))
         return true;
-    /* relaxed: hint. */
-    if ((rx->tray && rx->tray->at < rx->tray->n) ||
-        atomic_load_explicit(&ch->x_back, memory_order_relaxed))
+    if ((rx->tray && rx->tray->at < rx->tray->n) || sksi_back_hint(ch))
         return true;
     if (ch->kind == SKSI_TIMER)
         return sksi_timer_due(ch) <= sksi_clock_ns();
@@ -330,9 +358,7 @@ bool sksi_recv_ready(const sks_receiver *rx)
 
 static ssize_t recv_once(struct sksi_op *op)
 {
-    if (op->rx->fast && op->n == 1)
-        return recv_fast(op->rx, op->items);
-    return sksi_try_recv(op->rx, op->items, op->n);
+    return op->n == 1 ? recv_one(op->rx, op->items) : sksi_try_recv(op->rx, op->items, op->n);
 }
 
 static ssize_t peek_once(struct sksi_op *op)
@@ -344,7 +370,7 @@ static ssize_t recv_slow(sks_receiver *rx, void *items, size_t n, int64_t deadli
 {
     struct sksi_op op = {
         .try_once = recv_once,
-        .ch = rx->ch,
+        .ch = rx->ring.ch,
         .rx = rx,
         .items = items,
         .n = n,
@@ -358,7 +384,7 @@ static ssize_t recv_slow(sks_receiver *rx, void *items, size_t n, int64_t deadli
 
 int sks_receiver_recv_until(sks_receiver *rx, void *item, int64_t deadline)
 {
-    ssize_t r = rx->fast ? recv_fast(rx, item) : sksi_try_recv(rx, item, 1);
+    ssize_t r = recv_one(rx, item);
 
     if (r == 1)
         return 1;
@@ -383,7 +409,7 @@ ssize_t sks_receiver_recv_many(sks_receiver *rx, void *items, size_t n, int64_t 
 
     if (n == 0)
         return 0;
-    if (rx->ch->kind == SKSI_RENDEZVOUS)
+    if (rx->ring.ch->kind == SKSI_RENDEZVOUS)
         n = 1;
     r = sksi_try_recv(rx, items, n);
     if (r == -EAGAIN && deadline > SKS_NOW)
@@ -395,7 +421,7 @@ ssize_t sks_receiver_peek(sks_receiver *rx, size_t n, void **slots, int64_t dead
 {
     struct sksi_op op = {
         .try_once = peek_once,
-        .ch = rx->ch,
+        .ch = rx->ring.ch,
         .rx = rx,
         .slots = slots,
         .n = n,

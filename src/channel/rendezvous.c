@@ -45,7 +45,7 @@ static struct sksi_waiter *claim_offer(struct sksi_chan *ch, int side)
 {
     struct sksi_waiter *w, *next;
 
-    for (w = ch->gate.side[side].first; w; w = next) {
+    for (w = ch->gate.first[side]; w; w = next) {
         next = w->next;
         if (w->want == SKSI_WANT_TURN && sksi_gate_claim_locked(&ch->gate, side, w))
             return w;
@@ -58,7 +58,7 @@ static bool offer_there(const struct sksi_chan *ch, int side, const struct sksi_
 {
     const struct sksi_waiter *w;
 
-    for (w = ch->gate.side[side].first; w; w = w->next) {
+    for (w = ch->gate.first[side]; w; w = w->next) {
         if (w->want == SKSI_WANT_TURN && w->parker != own && sksi_wait_token(w->parker) == 0)
             return true;
     }
@@ -83,10 +83,9 @@ static bool go_on(struct sksi_chan *ch, int side, const struct sksi_parker *own)
 {
     int other = side == SKSI_SENDERS ? SKSI_RECEIVERS : SKSI_SENDERS;
 
-    /* relaxed: owner, for a rendezvous x_back changes under the gate's lock. */
+    /* For a rendezvous x_back changes under the gate's lock. */
     return ended(ch, side) != -EAGAIN || offer_there(ch, other, own) ||
-           (side == SKSI_RECEIVERS &&
-            atomic_load_explicit(&ch->x_back, memory_order_relaxed));
+           (side == SKSI_RECEIVERS && sksi_back_hint(ch));
 }
 
 /* Meets an offer of the other side now, if there is one. */
@@ -115,18 +114,18 @@ static ssize_t meet(struct sksi_chan *ch, int side, void *item)
     finish(ch, w, SKSI_DONE);
     sksi_lock_drop(&ch->gate.lock);
     if (asleep)
-        sksi_gate_rouse(&ch->gate, parker);
+        sksi_count_wakes(ch, sksi_gate_rouse(parker));
     return 1;
 }
 
 ssize_t sksi_meet_try_send(sks_sender *tx, const void *item)
 {
-    return meet(tx->ch, SKSI_SENDERS, (void *)(uintptr_t)item);
+    return meet(tx->ring.ch, SKSI_SENDERS, (void *)(uintptr_t)item);
 }
 
 ssize_t sksi_meet_try_recv(sks_receiver *rx, void *item)
 {
-    return meet(rx->ch, SKSI_RECEIVERS, item);
+    return meet(rx->ring.ch, SKSI_RECEIVERS, item);
 }
 
 bool sksi_meet_ready(const struct sksi_chan *ch, int side)
@@ -150,7 +149,7 @@ bool sksi_meet_offered(struct sksi_chan *ch, int side, const struct sksi_parker 
 
 ssize_t sksi_meet_claim(sks_sender *tx)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     struct sksi_waiter *w;
     ssize_t r;
 
@@ -158,34 +157,34 @@ ssize_t sksi_meet_claim(sks_sender *tx)
     r = ended(ch, SKSI_SENDERS);
     w = r == -EAGAIN ? claim_offer(ch, SKSI_RECEIVERS) : NULL;
     if (w)
-        sksi_gate_hold_locked(&ch->gate, w, &tx->match);
+        sksi_gate_hold_locked(&sksi_more(ch)->held, w, &tx->tray->match);
     sksi_lock_drop(&ch->gate.lock);
     return w ? 1 : r;
 }
 
 bool sksi_meet_settle(sks_sender *tx, const void *item)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     struct sksi_parker *parker;
     _Atomic uint32_t *done;
     struct sksi_waiter *w;
 
     sksi_lock_take(&ch->gate.lock);
-    w = tx->match;
+    w = tx->tray->match;
     if (!w) { /* the receiver has backed out */
         sksi_lock_drop(&ch->gate.lock);
         return false;
     }
     parker = w->parker;
     done = &w->x_done;
-    sksi_gate_unhold_locked(&ch->gate, w);
+    sksi_gate_unhold_locked(&sksi_more(ch)->held, w);
     if (item) {
         sksi_copy(w->item, item, ch->item_size);
         count_meeting(ch);
     }
     finish(ch, w, item ? SKSI_DONE : SKSI_RETRY);
     sksi_lock_drop(&ch->gate.lock);
-    sksi_gate_rouse(&ch->gate, parker);
+    sksi_count_wakes(ch, sksi_gate_rouse(parker));
     sksi_futex_wake(done, 1);
     return true;
 }
@@ -209,7 +208,7 @@ bool sksi_meet_enter(struct sksi_chan *ch, int side, struct sksi_waiter *w)
     sksi_gate_queue_locked(&ch->gate, side, w);
     /* Our offer is for one: a few watches are enough, each that finds it gone or
      * claimed watches again. */
-    o = w->want == SKSI_WANT_TURN ? ch->gate.side[other].first : NULL;
+    o = w->want == SKSI_WANT_TURN ? ch->gate.first[other] : NULL;
     for (; o && n < ROUSE_MAX; o = next) {
         struct sksi_parker *p = o->parker;
 
@@ -220,7 +219,7 @@ bool sksi_meet_enter(struct sksi_chan *ch, int side, struct sksi_waiter *w)
     }
     sksi_lock_drop(&ch->gate.lock);
     while (n)
-        sksi_gate_rouse(&ch->gate, roused[--n]);
+        sksi_count_wakes(ch, sksi_gate_rouse(roused[--n]));
     return true;
 }
 
@@ -230,8 +229,9 @@ static uint32_t done_of(const struct sksi_waiter *w)
     return atomic_load_explicit(&w->x_done, memory_order_acquire);
 }
 
-bool sksi_meet_finish(struct sksi_waiter *w, struct sksi_gate *gate, int64_t deadline)
+bool sksi_meet_finish(struct sksi_chan *ch, struct sksi_waiter *w, int64_t deadline)
 {
+    struct sksi_gate *gate = &ch->gate;
     bool in_time = true;
 
     /* Whoever hands over at once does it under the lock that it claims under. */
@@ -242,7 +242,7 @@ bool sksi_meet_finish(struct sksi_waiter *w, struct sksi_gate *gate, int64_t dea
     if (done_of(w) == 0) {
         sksi_lock_take(&gate->lock);
         if (done_of(w) == 0)
-            sksi_gate_unhold_locked(gate, w);
+            sksi_gate_unhold_locked(&sksi_more(ch)->held, w);
         sksi_lock_drop(&gate->lock);
     }
     return done_of(w) == SKSI_DONE;

@@ -86,7 +86,7 @@ static int add(sks_select *sel, sks_sender *tx, sks_receiver *rx, void *item)
         sel->n++;
     }
     sel->arms[i] = (struct sksi_arm){
-        .tx = tx, .rx = rx, .ch = tx ? tx->ch : rx->ch, .item = item, .enabled = true};
+        .tx = tx, .rx = rx, .ch = tx ? tx->ring.ch : rx->ring.ch, .item = item, .enabled = true};
     return (int)i;
 }
 

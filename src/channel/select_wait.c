@@ -114,9 +114,11 @@ static bool same_cpu(const sks_select *sel)
     for (uint32_t i = 0; i < sel->n && !same; i++) {
         const struct sksi_arm *a = &sel->arms[i];
 
-        if (sksi_arm_live(a)) {
-            sksi_spin_note(&a->ch->spin[sksi_arm_side(a)]);
-            same = sksi_spin_same_cpu(&a->ch->spin[!sksi_arm_side(a)]);
+        struct sksi_more *m = sksi_arm_live(a) ? sksi_more_need(a->ch) : NULL;
+
+        if (m) {
+            sksi_spin_note(&m->spin[sksi_arm_side(a)]);
+            same = sksi_spin_same_cpu(&m->spin[!sksi_arm_side(a)]);
         }
     }
     return same;
@@ -216,7 +218,7 @@ static bool met(sks_select *sel, uint32_t i, int64_t deadline, struct sksi_outco
     struct sksi_arm *a = &sel->arms[i];
 
     if (a->ch->kind != SKSI_RENDEZVOUS || a->waiter.want != SKSI_WANT_TURN ||
-        !sksi_meet_finish(&a->waiter, &a->ch->gate, deadline))
+        !sksi_meet_finish(a->ch, &a->waiter, deadline))
         return false;
     if (!a->item) {
         a->rx->tray->at = 0;

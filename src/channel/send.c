@@ -2,7 +2,7 @@
 /*
  * send.c - sending: one try of each operation, and the public calls.
  *
- * PATH of an item through a ring: look at what the receivers said (one load), look
+ * PATH of an item through a ring: <sockstream/ring.h>; look at what the receivers said and
  * for room (own line, or one transfer a lap), copy, publish, look at what they say
  * now (the same line).  No read-modify-write and no fence while one thread sends.
  *
@@ -35,20 +35,28 @@ ssize_t sksi_chan_send_end(const struct sksi_chan *ch)
 
 void sksi_sender_refit(sks_sender *tx)
 {
-    tx->fast = tx->ch->kind == SKSI_RING && !tx->reserved && !tx->done;
+    struct sksi_chan *ch = tx->ring.ch;
+    bool quick = ch->kind == SKSI_RING && tx == &ch->tx && !ch->tx_shared && !tx->done &&
+                 !tx->reserved && !sksi_fence_real && ch->item_size <= UINT32_MAX &&
+                 ch->item_size == sksi_stride(ch);
+
+    if (tx == &ch->tx)
+        tx->ring.size = quick ? (uint32_t)ch->item_size : 0;
 }
 
 /* Room that reservations of a shared side hold. */
 static uint64_t promised(const struct sksi_chan *ch)
 {
+    const struct sksi_more *m = sksi_more(ch);
+
     /* relaxed: owner, under (t); to others a hint. */
-    return atomic_load_explicit(&ch->tx.x_reserved, memory_order_relaxed);
+    return m ? atomic_load_explicit(&m->x_reserved, memory_order_relaxed) : 0;
 }
 
 static void promise(struct sksi_chan *ch, uint64_t more)
 {
     /* relaxed: owner, under (t). */
-    atomic_store_explicit(&ch->tx.x_reserved, promised(ch) + more, memory_order_relaxed);
+    atomic_store_explicit(&sksi_more(ch)->x_reserved, promised(ch) + more, memory_order_relaxed);
 }
 
 /* ---- places ------------------------------------------------------------ */
@@ -56,24 +64,24 @@ static void promise(struct sksi_chan *ch, uint64_t more)
 /* LIST: makes the chain long enough for `want` items from `tail` on. */
 static bool list_extend(struct sksi_chan *ch, uint64_t tail, uint64_t want)
 {
-    struct sksi_tx *t = &ch->tx;
+    struct sksi_more *m = sksi_more(ch);
 
-    while (t->last_end - tail < want) {
-        size_t at = sksi_items_at(ch, sizeof(struct sksi_block));
-        size_t align = ch->item_align > 16 ? ch->item_align : 16;
-        struct sksi_block *b = sksi_chan_alloc(ch, at + SKSI_BLOCK_ITEMS * ch->stride, align);
+    while (m->tx_last_end - tail < want) {
+        size_t at = sksi_items_at(ch, sizeof(struct sksi_block)), align = sksi_item_align(ch);
+        struct sksi_block *b = sksi_chan_alloc(ch, at + SKSI_BLOCK_ITEMS * sksi_stride(ch),
+                                               align > 16 ? align : 16);
 
         if (!b)
             return false;
         b->next = NULL;
-        if (t->last) {
-            t->last->next = b;
+        if (m->tx_last) {
+            m->tx_last->next = b;
         } else {
-            ch->first = t->block = b;
-            t->block_end = SKSI_BLOCK_ITEMS;
+            m->first = m->tx_block = b;
+            m->tx_block_end = SKSI_BLOCK_ITEMS;
         }
-        t->last = b;
-        t->last_end += SKSI_BLOCK_ITEMS;
+        m->tx_last = b;
+        m->tx_last_end += SKSI_BLOCK_ITEMS;
     }
     return true;
 }
@@ -90,6 +98,8 @@ static ssize_t room(struct sksi_chan *ch, uint64_t tail, size_t n, uint64_t kept
         return list_extend(ch, tail, kept + n) ? (ssize_t)n : -ENOMEM;
     }
     free_places = sksi_ring_room(&ch->tx.ring, &ch->rx.ring, tail, ch->capacity, n + kept);
+    if (free_places == 0)
+        atomic_store_explicit(&ch->tx.x_full, true, memory_order_relaxed); /* relaxed: stat */
     if (free_places <= kept)
         return -EAGAIN;
     return (ssize_t)(free_places - kept < n ? free_places - kept : n);
@@ -101,17 +111,17 @@ static uint64_t places_here(struct sksi_chan *ch, uint64_t tail, uint64_t n, voi
     uint64_t here;
 
     if (ch->kind == SKSI_LIST) {
-        struct sksi_tx *t = &ch->tx;
+        struct sksi_more *m = sksi_more(ch);
 
-        if (tail == t->block_end) {
-            t->block = t->block->next;
-            t->block_end += SKSI_BLOCK_ITEMS;
+        if (tail == m->tx_block_end) {
+            m->tx_block = m->tx_block->next;
+            m->tx_block_end += SKSI_BLOCK_ITEMS;
         }
-        *place = sksi_block_slot(ch, t->block, t->block_end, tail);
-        here = t->block_end - tail;
+        *place = sksi_block_slot(ch, m->tx_block, m->tx_block_end, tail);
+        here = m->tx_block_end - tail;
     } else {
-        *place = sksi_ring_slot(ch, tail);
-        here = ch->mask + 1 - (tail & ch->mask);
+        *place = sksi_slot(ch, tail);
+        here = ch->tx.ring.mask + 1 - (tail & ch->tx.ring.mask);
     }
     return here < n ? here : n;
 }
@@ -126,8 +136,8 @@ static uint64_t take_back(struct sksi_chan *ch, uint64_t from, uint64_t to)
 
     sksi_lock_take(&ch->gate.lock);
     theirs = sksi_ring_head_hint(&ch->rx.ring);
-    if (theirs < ch->rx.keep)
-        theirs = ch->rx.keep;
+    if (theirs < ch->rx.ring.keep)
+        theirs = ch->rx.ring.keep;
     if (theirs < from)
         theirs = from;
     if (theirs > to)
@@ -155,7 +165,10 @@ static inline ssize_t publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, b
 {
     uint32_t flags;
 
-    sksi_ring_publish(&ch->tx.ring, &ch->rx.ring, tail + n);
+    if (ch->kind == SKSI_RING && sksi_is_express(ch))
+        sksi_ring_publish_express(&ch->tx.ring, tail, n, ch->item_size);
+    else
+        sksi_ring_publish(&ch->tx.ring, tail + n);
     sksi_fence_light();
     flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
     return flags ? answer(ch, tail, n, flags, wake) : (ssize_t)n;
@@ -166,6 +179,7 @@ static ssize_t put(struct sksi_chan *ch, const void *items, size_t n, uint64_t k
 {
     uint64_t tail = sksi_ring_tail(&ch->tx.ring);
     const unsigned char *from = sksi_not_null(ch, items);
+    size_t stride = sksi_stride(ch);
     ssize_t fit = room(ch, tail, n, kept);
     uint64_t at = tail, left;
 
@@ -175,11 +189,11 @@ static ssize_t put(struct sksi_chan *ch, const void *items, size_t n, uint64_t k
         void *place;
         uint64_t here = places_here(ch, at, left, &place);
 
-        if (here == 1 || ch->stride != ch->item_size) {
+        if (here == 1 || stride != ch->item_size) {
             sksi_copy(place, from, ch->item_size);
             here = 1;
         } else {
-            memcpy(place, from, here * ch->stride);
+            memcpy(place, from, here * stride);
         }
         from += here * ch->item_size;
         at += here;
@@ -192,31 +206,31 @@ static ssize_t put(struct sksi_chan *ch, const void *items, size_t n, uint64_t k
 
 static bool ended(const sks_sender *tx)
 {
-    return tx->done || (sksi_gate_hint(&tx->ch->gate, SKSI_RECEIVERS) & ENDS);
+    return tx->done || (sksi_gate_hint(&tx->ring.ch->gate, SKSI_RECEIVERS) & ENDS);
 }
 
 static void side_take(struct sksi_chan *ch)
 {
-    if (ch->tx.shared)
-        sksi_lock_take(&ch->tx.lock);
+    if (ch->tx_shared)
+        sksi_lock_take(&sksi_more(ch)->tx_lock);
 }
 
 static void side_drop(struct sksi_chan *ch)
 {
-    if (ch->tx.shared)
-        sksi_lock_drop(&ch->tx.lock);
+    if (ch->tx_shared)
+        sksi_lock_drop(&sksi_more(ch)->tx_lock);
 }
 
 ssize_t sksi_try_send(sks_sender *tx, const void *items, size_t n)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     bool wake = false;
     ssize_t r;
 
     if (tx->reserved)
         sksi_sender_unreserve(tx);
     if (ended(tx))
-        return sksi_chan_send_end(tx->ch);
+        return sksi_chan_send_end(ch);
     if (ch->kind == SKSI_RENDEZVOUS)
         return sksi_meet_try_send(tx, items);
     side_take(ch);
@@ -227,36 +241,64 @@ ssize_t sksi_try_send(sks_sender *tx, const void *items, size_t n)
     return r;
 }
 
-/* The whole way of one item through a ring. */
-static inline ssize_t send_fast(sks_sender *tx, const void *item)
+/* An item has just been sent the quick way, and the receivers say something. */
+static ssize_t quick_sent(struct sksi_chan *ch)
 {
-    struct sksi_chan *ch = tx->ch;
-    bool wake = false, shared = ch->tx.shared;
-    ssize_t r = -EAGAIN;
-    uint64_t tail;
+    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
+    bool wake;
+    ssize_t r = answer(ch, sksi_ring_tail(&ch->tx.ring) - 1, 1, flags, &wake);
 
-    if (sksi_gate_hint(&ch->gate, SKSI_RECEIVERS) & ENDS)
-        return sksi_chan_send_end(ch);
-    if (shared)
-        sksi_lock_take(&ch->tx.lock);
-    tail = sksi_ring_tail(&ch->tx.ring);
-    if (sksi_ring_room(&ch->tx.ring, &ch->rx.ring, tail, ch->capacity, 1 + promised(ch)) >
-        promised(ch)) {
-        sksi_copy(sksi_ring_slot(ch, tail), item, ch->item_size);
-        r = publish(ch, tail, 1, &wake);
-    }
-    if (shared)
-        sksi_lock_drop(&ch->tx.lock);
     if (wake && r > 0)
         sksi_wake(ch, SKSI_RECEIVERS, 1);
     return r;
+}
+
+int sks_sender_sent_(sks_sender *tx)
+{
+    ssize_t r = quick_sent(tx->ring.ch);
+
+    return r > 0 ? 0 : (int)sksi_result(r);
+}
+
+/* One item of `size` bytes, alone.  0: the quick way is closed. */
+static inline ssize_t send_quick(sks_sender *tx, const void *item, size_t size)
+{
+    if (!sksi_quick_send(&tx->ring, item, size))
+        return 0;
+    return sksi_quick_sent_flags(&tx->ring) ? quick_sent(tx->ring.ch) : 1;
+}
+
+/* One try for one item, whatever the way. */
+static inline ssize_t send_one(sks_sender *tx, const void *item)
+{
+    ssize_t r;
+
+    switch (tx->ring.size) { /* the usual sizes spelled out, as in sksi_copy() */
+    case 0:
+        return sksi_try_send(tx, item, 1);
+    case 4:
+        r = send_quick(tx, item, 4);
+        break;
+    case 8:
+        r = send_quick(tx, item, 8);
+        break;
+    case 16:
+        r = send_quick(tx, item, 16);
+        break;
+    case 64:
+        r = send_quick(tx, item, 64);
+        break;
+    default:
+        r = send_quick(tx, item, tx->ring.size);
+    }
+    return r ? r : sksi_try_send(tx, item, 1);
 }
 
 /* ---- reserve and commit ------------------------------------------------ */
 
 static ssize_t reserve_in_place(sks_sender *tx, size_t n, void **slots)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     uint64_t tail = sksi_ring_tail(&ch->tx.ring);
     ssize_t fit = room(ch, tail, n, 0);
 
@@ -269,7 +311,7 @@ static ssize_t reserve_in_place(sks_sender *tx, size_t n, void **slots)
 
 static ssize_t reserve_tray(sks_sender *tx, size_t n, void **slots)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     struct sksi_tray *t = sksi_tray_ready(ch, &tx->tray, n);
     ssize_t fit;
 
@@ -296,14 +338,14 @@ static ssize_t reserve_tray(sks_sender *tx, size_t n, void **slots)
 
 ssize_t sksi_try_reserve(sks_sender *tx, size_t n, void **slots)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     ssize_t r;
 
     if (tx->reserved)
         sksi_sender_unreserve(tx);
     if (ended(tx))
-        return sksi_chan_send_end(tx->ch);
-    if (ch->tx.shared || ch->kind == SKSI_RENDEZVOUS)
+        return sksi_chan_send_end(ch);
+    if (ch->tx_shared || ch->kind == SKSI_RENDEZVOUS)
         r = reserve_tray(tx, n, slots);
     else
         r = reserve_in_place(tx, n, slots);
@@ -314,7 +356,7 @@ ssize_t sksi_try_reserve(sks_sender *tx, size_t n, void **slots)
 /* Gives up what is reserved beyond the first n. */
 static void unreserve(sks_sender *tx)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     uint64_t n = tx->reserved;
 
     tx->reserved = 0;
@@ -338,17 +380,17 @@ void sksi_sender_unreserve(sks_sender *tx)
 
 static ssize_t commit_tray(sks_sender *tx, size_t n, bool *wake)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     const void *items = sksi_tray_slot(ch, tx->tray, 0);
     uint64_t left = tx->reserved - n;
-    size_t each = ch->stride == ch->item_size ? n : 1; /* else they do not lie as put() wants */
+    size_t each = sksi_stride(ch) == ch->item_size ? n : 1; /* else they do not lie as put() wants */
     ssize_t sent = 0, r = (ssize_t)each;
 
     side_take(ch);
     promise(ch, -tx->reserved);
     /* Room for all n is there, so what is short is an end: no more after that. */
     while ((size_t)sent < n && r == (ssize_t)each) {
-        const unsigned char *from = (const unsigned char *)items + (size_t)sent * ch->stride;
+        const unsigned char *from = (const unsigned char *)items + (size_t)sent * sksi_stride(ch);
 
         r = put(ch, from, each, 0, wake);
         sent += r > 0 ? r : 0;
@@ -362,7 +404,7 @@ static ssize_t commit_tray(sks_sender *tx, size_t n, bool *wake)
 
 ssize_t sksi_try_commit(sks_sender *tx, size_t n)
 {
-    struct sksi_chan *ch = tx->ch;
+    struct sksi_chan *ch = tx->ring.ch;
     bool wake = false;
     ssize_t r;
 
@@ -370,7 +412,7 @@ ssize_t sksi_try_commit(sks_sender *tx, size_t n)
         return -EINVAL;
     if (n == 0 || ended(tx)) {
         sksi_sender_unreserve(tx);
-        return n == 0 ? 0 : sksi_chan_send_end(tx->ch);
+        return n == 0 ? 0 : sksi_chan_send_end(tx->ring.ch);
     }
     if (ch->kind == SKSI_RENDEZVOUS) {
         tx->reserved = 0;
@@ -394,7 +436,7 @@ ssize_t sksi_try_commit(sks_sender *tx, size_t n)
 
 bool sksi_send_ready(const sks_sender *tx)
 {
-    const struct sksi_chan *ch = tx->ch;
+    const struct sksi_chan *ch = tx->ring.ch;
     uint64_t used;
 
     /* A try gives up what the handle has reserved itself. */
@@ -410,9 +452,7 @@ bool sksi_send_ready(const sks_sender *tx)
 
 static ssize_t send_once(struct sksi_op *op)
 {
-    if (op->tx->fast && op->n == 1)
-        return send_fast(op->tx, op->items);
-    return sksi_try_send(op->tx, op->items, op->n);
+    return op->n == 1 ? send_one(op->tx, op->items) : sksi_try_send(op->tx, op->items, op->n);
 }
 
 static ssize_t reserve_once(struct sksi_op *op)
@@ -424,7 +464,7 @@ static ssize_t send_slow(sks_sender *tx, const void *items, size_t n, int64_t de
 {
     struct sksi_op op = {
         .try_once = send_once,
-        .ch = tx->ch,
+        .ch = tx->ring.ch,
         .tx = tx,
         .items = (void *)(uintptr_t)items,
         .n = n,
@@ -438,7 +478,7 @@ static ssize_t send_slow(sks_sender *tx, const void *items, size_t n, int64_t de
 
 int sks_sender_send_until(sks_sender *tx, const void *item, int64_t deadline)
 {
-    ssize_t r = tx->fast ? send_fast(tx, item) : sksi_try_send(tx, item, 1);
+    ssize_t r = send_one(tx, item);
 
     if (r == 1)
         return 0;
@@ -459,15 +499,15 @@ int sks_sender_try_send(sks_sender *tx, const void *item)
 
 ssize_t sks_sender_send_many(sks_sender *tx, const void *items, size_t n, int64_t deadline)
 {
-    const unsigned char *from = sksi_not_null(tx->ch, items);
+    const unsigned char *from = sksi_not_null(tx->ring.ch, items);
     size_t sent = 0;
 
     while (sent < n) {
-        size_t want = tx->ch->kind == SKSI_RENDEZVOUS ? 1 : n - sent;
-        ssize_t r = sksi_try_send(tx, from + sent * tx->ch->item_size, want);
+        size_t want = tx->ring.ch->kind == SKSI_RENDEZVOUS ? 1 : n - sent;
+        ssize_t r = sksi_try_send(tx, from + sent * tx->ring.ch->item_size, want);
 
         if (r == -EAGAIN && deadline > SKS_NOW)
-            r = send_slow(tx, from + sent * tx->ch->item_size, want, deadline);
+            r = send_slow(tx, from + sent * tx->ring.ch->item_size, want, deadline);
         if (r < 0)
             return sent ? (ssize_t)sent : sksi_result(r);
         sent += (size_t)r;
@@ -479,7 +519,7 @@ ssize_t sks_sender_reserve(sks_sender *tx, size_t n, void **slots, int64_t deadl
 {
     struct sksi_op op = {
         .try_once = reserve_once,
-        .ch = tx->ch,
+        .ch = tx->ring.ch,
         .tx = tx,
         .slots = slots,
         .n = n,

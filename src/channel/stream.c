@@ -7,46 +7,39 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+/* An end is its sender; the receiver is that of the other channel. */
 struct sks_stream {
-    sks_sender *tx;
-    sks_receiver *rx;
+    sks_sender tx;
 };
 
-/* One block: two channels, then the two ends. */
-struct ends {
-    struct sks_stream a, b;
-};
+static sks_receiver *rx_of(const sks_stream *s)
+{
+    return &s->tx.ring.ch->other->rx;
+}
 
 int sks_stream_pair_with(size_t item_size, size_t capacity, const sks_channel_options *o,
                          sks_stream **a, sks_stream **b)
 {
     struct sksi_shape s;
     struct sksi_chan *there, *back;
-    struct ends *ends;
     size_t align, each;
 
-    if (!a || !b || sksi_options_check(o) ||
-        !sksi_shape_make(&s, item_size, o ? o->item_align : 0, capacity)) {
+    if (!a || !b || sksi_options_check(o) || !sksi_shape_make(&s, item_size, capacity, o)) {
         errno = EINVAL;
         return -1;
     }
     align = s.item_align > SKSI_CACHE_LINE ? s.item_align : SKSI_CACHE_LINE;
     each = (s.size + align - 1) & ~(align - 1);
-    there = sksi_home_alloc(o, 2 * each + sizeof *ends);
+    there = sksi_home_alloc(o, 2 * each);
     if (!there) {
         errno = ENOMEM;
         return -1;
     }
     back = (struct sksi_chan *)((unsigned char *)there + each);
-    ends = (struct ends *)((unsigned char *)there + 2 * each);
-    sksi_chan_init(there, &s, o, there, 4);
-    sksi_chan_init(back, &s, o, there, 0);
-    there->home_size = 2 * each + sizeof *ends;
-    there->pair = back;
-    ends->a = (struct sks_stream){&there->tx0, &back->rx0};
-    ends->b = (struct sks_stream){&back->tx0, &there->rx0};
-    *a = &ends->a;
-    *b = &ends->b;
+    sksi_chan_init(there, &s, o, back, 2 * each, 4);
+    sksi_chan_init(back, &s, o, there, 0, 0);
+    *a = (sks_stream *)&there->tx;
+    *b = (sks_stream *)&back->tx;
     return 0;
 }
 
@@ -57,32 +50,32 @@ int sks_stream_pair(size_t item_size, size_t capacity, sks_stream **a, sks_strea
 
 int sks_stream_send(sks_stream *s, const void *item)
 {
-    return sks_sender_send(s->tx, item);
+    return sks_sender_send(&s->tx, item);
 }
 
 int sks_stream_try_send(sks_stream *s, const void *item)
 {
-    return sks_sender_try_send(s->tx, item);
+    return sks_sender_try_send(&s->tx, item);
 }
 
 int sks_stream_send_until(sks_stream *s, const void *item, int64_t deadline)
 {
-    return sks_sender_send_until(s->tx, item, deadline);
+    return sks_sender_send_until(&s->tx, item, deadline);
 }
 
 int sks_stream_recv(sks_stream *s, void *item)
 {
-    return sks_receiver_recv(s->rx, item);
+    return sks_receiver_recv(rx_of(s), item);
 }
 
 int sks_stream_try_recv(sks_stream *s, void *item)
 {
-    return sks_receiver_try_recv(s->rx, item);
+    return sks_receiver_try_recv(rx_of(s), item);
 }
 
 int sks_stream_recv_until(sks_stream *s, void *item, int64_t deadline)
 {
-    return sks_receiver_recv_until(s->rx, item, deadline);
+    return sks_receiver_recv_until(rx_of(s), item, deadline);
 }
 
 int sks_stream_shutdown(sks_stream *s, int how)
@@ -92,38 +85,36 @@ int sks_stream_shutdown(sks_stream *s, int how)
         return -1;
     }
     if (how != SHUT_WR)
-        sks_receiver_refuse(s->rx);
+        sks_receiver_refuse(rx_of(s));
     if (how != SHUT_RD)
-        sks_sender_done(s->tx);
+        sks_sender_done(&s->tx);
     return 0;
 }
 
 int sks_stream_abort(sks_stream *s, int code)
 {
-    int r = sks_sender_abort(s->tx, code);
+    int r = sks_sender_abort(&s->tx, code);
 
-    return r ? r : sks_receiver_abort(s->rx, code);
+    return r ? r : sks_receiver_abort(rx_of(s), code);
 }
 
 void sks_stream_close(sks_stream *s)
 {
-    sks_sender *tx;
     sks_receiver *rx;
 
     if (!s)
         return;
-    tx = s->tx;
-    rx = s->rx;
-    sks_sender_close(tx);
+    rx = rx_of(s);
+    sks_sender_close(&s->tx);
     sks_receiver_close(rx);
 }
 
 sks_sender *sks_stream_sender(sks_stream *s)
 {
-    return s->tx;
+    return &s->tx;
 }
 
 sks_receiver *sks_stream_receiver(sks_stream *s)
 {
-    return s->rx;
+    return rx_of(s);
 }

@@ -12,20 +12,26 @@
 int64_t sksi_timer_due(const struct sksi_chan *ch)
 {
     /* relaxed: hint, whoever takes the item looks again under (r). */
-    return atomic_load_explicit(&ch->x_due, memory_order_relaxed);
+    return atomic_load_explicit(&sksi_more(ch)->x_due, memory_order_relaxed);
+}
+
+void sksi_timer_stop(struct sksi_chan *ch)
+{
+    /* relaxed: owner, under (r). */
+    atomic_store_explicit(&sksi_more(ch)->x_due, INT64_MAX, memory_order_relaxed);
 }
 
 ssize_t sksi_timer_try_recv(struct sksi_chan *ch, void *item)
 {
-    int64_t due = sksi_timer_due(ch), now, next = INT64_MAX;
+    int64_t due = sksi_timer_due(ch), period = sksi_more(ch)->period, now, next = INT64_MAX;
 
     if (ch->rx.refused)
         return sksi_pending(ch) ? -EAGAIN : 0;
     if (due == INT64_MAX || (now = sksi_clock_ns()) < due)
         return -EAGAIN;
-    if (ch->period && (now - due) / ch->period < (INT64_MAX - now) / ch->period - 1)
-        next = due + ch->period * ((now - due) / ch->period + 1);
-    atomic_store_explicit(&ch->x_due, next, memory_order_relaxed); /* relaxed: owner, under (r) */
+    if (period && (now - due) / period < (INT64_MAX - now) / period - 1)
+        next = due + period * ((now - due) / period + 1);
+    atomic_store_explicit(&sksi_more(ch)->x_due, next, memory_order_relaxed); /* relaxed: owner, under (r) */
     memcpy(item, &due, sizeof due);
     sksi_ring_retract(&ch->tx.ring, sksi_ring_tail(&ch->tx.ring) + 1);
     sksi_ring_release(&ch->rx.ring, sksi_ring_head(&ch->rx.ring) + 1);
@@ -37,17 +43,17 @@ static sks_receiver *timer_make(int64_t due, int64_t period)
     struct sksi_shape s;
     struct sksi_chan *ch;
 
-    if (!sksi_shape_make(&s, sizeof(int64_t), 0, 1) || !(ch = sksi_home_alloc(NULL, s.size))) {
+    if (!sksi_shape_make(&s, sizeof(int64_t), 0, NULL) || !(ch = sksi_home_alloc(NULL, s.size))) {
         errno = ENOMEM;
         return NULL;
     }
     s.kind = SKSI_TIMER;
-    sksi_chan_init(ch, &s, NULL, ch, 1);
-    ch->home_size = s.size;
-    ch->period = period;
+    sksi_chan_init(ch, &s, NULL, NULL, s.size, 1);
+    ch->capacity = 1;
+    sksi_more(ch)->period = period;
     atomic_init(&ch->x_senders, 0);
-    atomic_init(&ch->x_due, due);
-    return &ch->rx0;
+    atomic_init(&sksi_more(ch)->x_due, due);
+    return &ch->rx;
 }
 
 sks_receiver *sks_timer_at(int64_t deadline)

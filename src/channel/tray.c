@@ -18,9 +18,10 @@ struct sksi_tray *sksi_tray_ready(struct sksi_chan *ch, struct sksi_tray **tray,
 
     if (!t) {
         uint32_t capacity = n < TRAY_ITEMS ? (uint32_t)n : TRAY_ITEMS;
-        size_t size = sksi_items_at(ch, sizeof *t) + capacity * ch->stride;
+        size_t size = sksi_items_at(ch, sizeof *t) + capacity * sksi_stride(ch);
+        size_t align = sksi_item_align(ch) > 16 ? sksi_item_align(ch) : 16;
 
-        t = sksi_chan_alloc(ch, size, ch->item_align > 16 ? ch->item_align : 16);
+        t = sksi_more_need(ch) ? sksi_chan_alloc(ch, size, align) : NULL;
         if (!t)
             return NULL;
         *t = (struct sksi_tray){.size = size, .capacity = capacity};
@@ -36,7 +37,7 @@ void sksi_tray_settle(struct sksi_chan *ch, uint64_t n)
     bool end;
 
     /* relaxed: hint; the lock orders it for those who wait. */
-    if (n == 0 || atomic_fetch_sub_explicit(&ch->x_pending, n, memory_order_relaxed) != n)
+    if (n == 0 || atomic_fetch_sub_explicit(&sksi_more(ch)->x_pending, n, memory_order_relaxed) != n)
         return;
     sksi_lock_take(&ch->gate.lock);
     end = sksi_recv_over(ch);
@@ -66,12 +67,13 @@ size_t sksi_tray_take(struct sksi_chan *ch, struct sksi_tray *t, void *items, si
 /* Takes from the trays that were given back.  Under (r). */
 size_t sksi_back_take(struct sksi_chan *ch, void *items, size_t n)
 {
-    struct sksi_tray *t = ch->rx.back;
+    struct sksi_more *m = sksi_more(ch);
+    struct sksi_tray *t = m->back;
     size_t taken = sksi_tray_take(ch, t, items, n);
 
     if (t->at == t->n) {
-        ch->rx.back = t->next;
-        atomic_fetch_sub_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
+        m->back = t->next;
+        atomic_fetch_sub_explicit(&m->x_back, 1, memory_order_relaxed); /* relaxed: hint */
         sksi_chan_release(ch, t, t->size);
     }
     return taken;
@@ -79,22 +81,24 @@ size_t sksi_back_take(struct sksi_chan *ch, void *items, size_t n)
 
 void sksi_tray_destroy(struct sksi_chan *ch, struct sksi_tray *t)
 {
+    struct sksi_more *m = sksi_more(ch);
     uint32_t n = t->n - t->at;
 
     for (; t->at < t->n; t->at++) {
-        if (ch->destroy)
-            ch->destroy(sksi_tray_slot(ch, t, t->at), ch->destroy_arg);
+        if (m->destroy)
+            m->destroy(sksi_tray_slot(ch, t, t->at), m->destroy_arg);
     }
     /* relaxed: stat. */
-    atomic_fetch_add_explicit(&ch->x_discarded, n, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&ch->x_pending, n, memory_order_relaxed); /* relaxed: stat */
+    atomic_fetch_add_explicit(&m->x_discarded, n, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&m->x_pending, n, memory_order_relaxed); /* relaxed: stat */
     sksi_chan_release(ch, t, t->size);
 }
 
 void sksi_receiver_unpeek(sks_receiver *rx)
 {
-    struct sksi_chan *ch = rx->ch;
+    struct sksi_chan *ch = rx->ring.ch;
     struct sksi_tray *t = rx->tray, **place;
+    struct sksi_more *m;
     uint64_t n;
 
     rx->peeked = 0;
@@ -105,18 +109,19 @@ void sksi_receiver_unpeek(sks_receiver *rx)
             sksi_tray_destroy(ch, t);
             return;
         }
+        m = sksi_more(ch);
         if (ch->rx.shared)
-            sksi_lock_take(&ch->rx.lock);
-        for (place = &ch->rx.back; *place && sksi_tray_index(*place) < sksi_tray_index(t);
+            sksi_lock_take(&m->rx_lock);
+        for (place = &m->back; *place && sksi_tray_index(*place) < sksi_tray_index(t);
              place = &(*place)->next)
             ;
         t->next = *place;
         *place = t;
         sksi_lock_take(&ch->gate.lock); /* a rendezvous waits without a fence */
-        atomic_fetch_add_explicit(&ch->x_back, 1, memory_order_relaxed); /* relaxed: hint */
+        atomic_fetch_add_explicit(&m->x_back, 1, memory_order_relaxed); /* relaxed: hint */
         sksi_lock_drop(&ch->gate.lock);
         if (ch->rx.shared)
-            sksi_lock_drop(&ch->rx.lock);
+            sksi_lock_drop(&m->rx_lock);
         if (ch->kind == SKSI_RENDEZVOUS)
             sksi_wake(ch, SKSI_RECEIVERS, n); /* watches too: no flag tells of them */
         else

@@ -1,42 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring.h - the two indices of a bounded queue with one writer and one reader.
+ * ring.h - the two indices of a bounded queue with one writer and one reader: what
+ * <sockstream/ring.h> leaves to the library.
  *
  *   tag  where                    order    pairs  what it publishes
  *   R1   ring_publish: x_tail     release  A1     the items below the new tail are written
  *   A1   ring_items: x_tail       acquire  R1
  *   R2   ring_release: x_head     release  A2     the items below the new head have been read
  *   A2   ring_room: x_head        acquire  R2
+ *   A3   ring_express: x_express  acquire  R3     the tails stored before it; the other half is
+ *                                                 in include/sockstream/ring.h
  *
- * Only indices: where item i lies is the caller's business (a ring, a list of
- * blocks), so the same code serves every item size.  Indices are 64 bits, count
- * items since the beginning and never wrap in practice (584 years at 10^9 items/s);
- * that makes them the statistics "sent" and "received" too.
+ * Mostly indices: where item i lies is the caller's business (a ring, a list of blocks).
  *
  * "One writer" and "one reader" mean one at a time: several threads may take turns
  * under a lock, which then orders the plain fields.
- *
- * Each side keeps the other's index as it last saw it and looks again only when
- * that one does not do: a line moves between the CPUs once a lap, not once an item.
  */
 #ifndef SKSI_RING_RING_H
 #define SKSI_RING_RING_H
 
-#include <stdatomic.h>
-#include <stdint.h>
-
-/* The writer stores all of it; the reader loads x_tail. */
-struct sksi_ring_tx {
-    _Atomic uint64_t x_tail;
-    uint64_t head_seen;
-    _Atomic uint64_t x_high_water;
-};
-
-/* The reader stores all of it; the writer loads x_head. */
-struct sksi_ring_rx {
-    _Atomic uint64_t x_head;
-    uint64_t tail_seen;
-};
+#include <sockstream/ring.h>
 
 /* The writer's own index. */
 static inline uint64_t sksi_ring_tail(const struct sksi_ring_tx *tx)
@@ -57,14 +40,11 @@ static inline uint64_t sksi_ring_head(const struct sksi_ring_rx *rx)
 static inline uint64_t sksi_ring_room(struct sksi_ring_tx *tx, const struct sksi_ring_rx *rx,
                                       uint64_t tail, uint64_t capacity, uint64_t want)
 {
-    uint64_t used = tail - tx->head_seen;
-
-    if (capacity - used < want) {
+    if (tx->limit < tail || tx->limit - tail < want) {
         /* [A2] the reader is done with the items whose places we reuse. */
-        tx->head_seen = atomic_load_explicit(&rx->x_head, memory_order_acquire);
-        used = tail - tx->head_seen;
+        tx->limit = atomic_load_explicit(&rx->x_head, memory_order_acquire) + capacity;
     }
-    return capacity - used;
+    return tx->limit - tail;
 }
 
 /* How many items the reader may read at `head`; looks at the writer's index only
@@ -72,40 +52,63 @@ static inline uint64_t sksi_ring_room(struct sksi_ring_tx *tx, const struct sksi
 static inline uint64_t sksi_ring_items(struct sksi_ring_rx *rx, const struct sksi_ring_tx *tx,
                                        uint64_t head, uint64_t want)
 {
-    if (rx->tail_seen - head < want) {
+    uint64_t n = rx->limit - head;
+
+    if (n < want) {
         /* [A1] the items below this tail are written. */
-        rx->tail_seen = atomic_load_explicit(&tx->x_tail, memory_order_acquire);
+        rx->limit = atomic_load_explicit(&tx->x_tail, memory_order_acquire);
+        n = rx->limit - head;
+        /* relaxed: stat; one who asks for it stores it too, and one of two may be lost. */
+        if (n > atomic_load_explicit(&rx->x_high_water, memory_order_relaxed))
+            atomic_store_explicit(&rx->x_high_water, n, memory_order_relaxed);
     }
-    return rx->tail_seen - head;
+    return n;
 }
 
-/* Looks up how full the queue is and keeps the maximum.  Writer only. */
-static inline void sksi_ring_measure(struct sksi_ring_tx *tx, const struct sksi_ring_rx *rx,
-                                     uint64_t tail)
-{
-    /* [A2] may be used as room later on. */
-    uint64_t head = atomic_load_explicit(&rx->x_head, memory_order_acquire);
-
-    tx->head_seen = head;
-    /* relaxed: stat, the writer stores it alone. */
-    if (tail - head > atomic_load_explicit(&tx->x_high_water, memory_order_relaxed))
-        atomic_store_explicit(&tx->x_high_water, tail - head, memory_order_relaxed);
-}
-
-/* Makes the items below `tail` visible to the reader.  Writer only. */
-static inline void sksi_ring_publish(struct sksi_ring_tx *tx, const struct sksi_ring_rx *rx,
-                                     uint64_t tail)
+/* Makes the items below `tail` visible to the reader.  Writer only; not for items that go
+ * by express. */
+static inline void sksi_ring_publish(struct sksi_ring_tx *tx, uint64_t tail)
 {
     /* [R1] the items are written: the reader may read them. */
     atomic_store_explicit(&tx->x_tail, tail, memory_order_release);
-    /* The reader may be further than we know, so this overestimates; only when it
-     * would be a new maximum is it worth the look.  relaxed: stat. */
-    if (tail - tx->head_seen > atomic_load_explicit(&tx->x_high_water, memory_order_relaxed))
-        sksi_ring_measure(tx, rx, tail);
+}
+
+static inline const unsigned char *sksi_ring_place(const struct sksi_ring_tx *tx, uint64_t i,
+                                                  size_t size)
+{
+    return tx->slots + (i & tx->mask) * size;
+}
+
+/*
+ * The same for n items of up to SKSI_EXPRESS bytes that lie in the ring from `tail` on.  The
+ * last one goes by express too, and not in the word of the last one before, which may
+ * be on its way: with an even n the first item is published alone.
+ */
+static inline void sksi_ring_publish_express(struct sksi_ring_tx *tx, uint64_t tail, uint64_t n,
+                                             size_t size)
+{
+    if (n % 2 == 0)
+        sksi_ring_push(tx, tail, sksi_ring_place(tx, tail, size), size);
+    sksi_ring_push(tx, tail + n - 1, sksi_ring_place(tx, tail + n - 1, size), size);
+}
+
+/* Takes the item at `head` by express, when it is the only one.  Reader only, after
+ * sksi_ring_items() said 1.  False when it has to be read in the ring. */
+static inline bool sksi_ring_express(const struct sksi_ring_tx *tx, uint64_t head, void *item,
+                                     size_t size)
+{
+    /* [A3] the tail below is at least as new as this word. */
+    uint64_t word = atomic_load_explicit(&tx->x_express[head & 1], memory_order_acquire);
+
+    /* relaxed: hint, ordered by [A3]; the item itself is the word. */
+    if (atomic_load_explicit(&tx->x_tail, memory_order_relaxed) != head + 1)
+        return false;
+    memcpy(item, &word, size);
+    return true;
 }
 
 /* Takes back items at the end that the reader cannot have seen or may not touch
- * any more (the caller holds the lock that says so).  Writer only. */
+ * any more (the caller holds the lock that says so), or counts one.  Writer only. */
 static inline void sksi_ring_retract(struct sksi_ring_tx *tx, uint64_t tail)
 {
     /* [R1] the items below are as they were. */

@@ -15,41 +15,63 @@
  */
 #include "wait/gate.h"
 
+void sksi_gate_init(struct sksi_gate *g, _Atomic uint32_t *senders, _Atomic uint32_t *receivers)
+{
+    *g = (struct sksi_gate){0};
+    g->flags_at[SKSI_SENDERS] = (int16_t)((uintptr_t)senders - (uintptr_t)g);
+    g->flags_at[SKSI_RECEIVERS] = (int16_t)((uintptr_t)receivers - (uintptr_t)g);
+}
+
 void sksi_gate_queue_locked(struct sksi_gate *g, int side, struct sksi_waiter *w)
 {
-    struct sksi_side *s = &g->side[side];
+    struct sksi_waiter *first = g->first[side];
+    uint32_t flags = w->want == SKSI_WANT_TURN ? SKSI_QUEUED | SKSI_WAITING : SKSI_QUEUED;
 
     w->next = NULL;
-    w->prev = s->last;
-    if (s->last)
-        s->last->next = w;
-    else
-        s->first = w;
-    s->last = w;
-    w->queued = true;
-    if (w->want == SKSI_WANT_TURN && s->n_turns++ == 0) {
-        /* relaxed: hint, ordered by the caller's fence_heavy. */
-        atomic_fetch_or_explicit(&s->x_flags, SKSI_WAITING, memory_order_relaxed);
+    if (first) {
+        w->prev = first->prev;
+        first->prev->next = w;
+        first->prev = w;
+    } else {
+        w->prev = w;
+        g->first[side] = w;
     }
+    w->queued = true;
+    /* relaxed: hint, ordered by the caller's fence_heavy. */
+    if ((sksi_gate_hint(g, side) & flags) != flags)
+        atomic_fetch_or_explicit(sksi_gate_word(g, side), flags, memory_order_relaxed);
+}
+
+/* What the queue of a side makes of its flags. */
+static uint32_t queue_flags(const struct sksi_gate *g, int side)
+{
+    const struct sksi_waiter *w = g->first[side];
+
+    if (!w)
+        return 0;
+    while (w && w->want != SKSI_WANT_TURN)
+        w = w->next;
+    return w ? SKSI_QUEUED | SKSI_WAITING : SKSI_QUEUED;
 }
 
 void sksi_gate_unqueue_locked(struct sksi_gate *g, int side, struct sksi_waiter *w)
 {
-    struct sksi_side *s = &g->side[side];
+    struct sksi_waiter *first = g->first[side];
+    uint32_t stale;
 
-    if (w->prev)
-        w->prev->next = w->next;
-    else
-        s->first = w->next;
     if (w->next)
         w->next->prev = w->prev;
     else
-        s->last = w->prev;
+        first->prev = w->prev;
+    if (w == first)
+        g->first[side] = w->next;
+    else
+        w->prev->next = w->next;
     w->queued = false;
-    if (w->want == SKSI_WANT_TURN && --s->n_turns == 0) {
-        /* relaxed: hint, a WAITING seen too long costs a look at an empty queue. */
-        atomic_fetch_and_explicit(&s->x_flags, ~(uint32_t)SKSI_WAITING, memory_order_relaxed);
-    }
+    stale = (SKSI_QUEUED | SKSI_WAITING) & ~queue_flags(g, side);
+    /* relaxed: hint, a flag seen too long costs a look at an empty queue. */
+    if (stale & sksi_gate_hint(g, side))
+        atomic_fetch_and_explicit(sksi_gate_word(g, side), ~stale, memory_order_relaxed);
 }
 
 bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w)
@@ -69,32 +91,31 @@ bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w
     return mine;
 }
 
-void sksi_gate_hold_locked(struct sksi_gate *g, struct sksi_waiter *w, struct sksi_waiter **holder)
+void sksi_gate_hold_locked(struct sksi_waiter **held, struct sksi_waiter *w,
+                           struct sksi_waiter **holder)
 {
-    w->next = g->held;
-    g->held = w;
+    w->next = *held;
+    *held = w;
     w->holder = holder;
     *holder = w;
 }
 
-void sksi_gate_unhold_locked(struct sksi_gate *g, struct sksi_waiter *w)
+void sksi_gate_unhold_locked(struct sksi_waiter **held, struct sksi_waiter *w)
 {
-    struct sksi_waiter **place = &g->held;
-
-    while (*place != w)
-        place = &(*place)->next;
-    *place = w->next;
+    while (*held != w)
+        held = &(*held)->next;
+    *held = w->next;
     *w->holder = NULL;
 }
 
 /* Frees the waiters that reservations hold.  Under (g). */
-static void free_held(struct sksi_gate *g)
+static void free_held(struct sksi_waiter **held)
 {
-    while (g->held) {
-        struct sksi_waiter *w = g->held;
+    while (*held) {
+        struct sksi_waiter *w = *held;
         _Atomic uint32_t *done = &w->x_done, *token = &w->parker->x_token;
 
-        sksi_gate_unhold_locked(g, w);
+        sksi_gate_unhold_locked(held, w);
         /* [R3] we are done with w: it may be gone, or in use again, after this. */
         atomic_store_explicit(done, SKSI_RETRY, memory_order_release);
         sksi_futex_wake(token, 1);
@@ -102,10 +123,9 @@ static void free_held(struct sksi_gate *g)
     }
 }
 
-void sksi_gate_rouse(struct sksi_gate *g, struct sksi_parker *p)
+unsigned sksi_gate_rouse(struct sksi_parker *p)
 {
-    if (sksi_futex_wake(&p->x_token, 1))
-        atomic_fetch_add_explicit(&g->x_wakes, 1, memory_order_relaxed); /* relaxed: stat */
+    return sksi_futex_wake(&p->x_token, 1);
 }
 
 /* How many sleepers are woken after the lock is dropped. */
@@ -120,7 +140,7 @@ static unsigned claim_some(struct sksi_gate *g, int side, uint64_t n, bool all,
     unsigned found = 0;
 
     sksi_lock_take(&g->lock);
-    for (w = g->side[side].first; w && found < n && found < ROUSE_MAX; w = next) {
+    for (w = g->first[side]; w && found < n && found < ROUSE_MAX; w = next) {
         struct sksi_parker *p = w->parker;
 
         next = w->next;
@@ -136,41 +156,47 @@ static unsigned claim_some(struct sksi_gate *g, int side, uint64_t n, bool all,
     return found;
 }
 
-static void wake_some(struct sksi_gate *g, int side, uint64_t n, bool all)
+static unsigned wake_some(struct sksi_gate *g, int side, uint64_t n, bool all)
 {
     struct sksi_parker *roused[ROUSE_MAX];
+    unsigned woken = 0;
 
     while (n) {
         unsigned found = claim_some(g, side, n, all, roused);
 
         for (unsigned i = 0; i < found; i++)
             if (roused[i])
-                sksi_gate_rouse(g, roused[i]);
+                woken += sksi_gate_rouse(roused[i]);
         if (found < ROUSE_MAX)
             break;
         n -= found;
     }
+    return woken;
 }
 
-void sksi_gate_wake(struct sksi_gate *g, int side, uint64_t n)
+unsigned sksi_gate_wake(struct sksi_gate *g, int side, uint64_t n)
 {
-    wake_some(g, side, n, false);
+    return wake_some(g, side, n, false);
 }
 
-void sksi_gate_end(struct sksi_gate *g, int side, uint32_t flag)
+unsigned sksi_gate_end(struct sksi_gate *g, int side, uint32_t flag, struct sksi_waiter **held)
 {
+    unsigned woken = 0;
+
     /* [R1] whoever sees the end sees all that came before it. */
-    atomic_fetch_or_explicit(&g->side[side].x_flags, flag, memory_order_release);
-    /* A waiter queues up under the lock and looks at the flags after it: either it
-     * is in a queue now, or it will see the flag.  No fence is needed for that. */
-    sksi_lock_take(&g->lock);
-    free_held(g);
-    bool senders = g->side[SKSI_SENDERS].first, receivers = g->side[SKSI_RECEIVERS].first;
-    sksi_lock_drop(&g->lock);
-    if (senders)
-        wake_some(g, SKSI_SENDERS, UINT64_MAX, true);
-    if (receivers)
-        wake_some(g, SKSI_RECEIVERS, UINT64_MAX, true);
+    atomic_fetch_or_explicit(sksi_gate_word(g, side), flag, memory_order_release);
+    /* A waiter queues up, fences and looks at the flags: either we see it in the queue
+     * now, or it will see the flag. */
+    sksi_fence_light();
+    if (held) {
+        sksi_lock_take(&g->lock);
+        free_held(held);
+        sksi_lock_drop(&g->lock);
+    }
+    for (int s = SKSI_SENDERS; s <= SKSI_RECEIVERS; s++)
+        if (held || sksi_gate_hint(g, s) & SKSI_QUEUED)
+            woken += wake_some(g, s, UINT64_MAX, true);
+    return woken;
 }
 
 void sksi_wait_enter(struct sksi_gate *g, int side, struct sksi_waiter *w)

@@ -9,10 +9,12 @@
  *   R2   gate claim: x_token          release  A2     what the waker did before the wake
  *   A2   wait_token: x_token          acquire  R2
  *
- * A gate has two sides, SENDERS and RECEIVERS.  A side's x_flags are written by
- * that side and read by the other, before and after each operation:
+ * A gate has two sides, SENDERS and RECEIVERS.  What a side says, its flags, is
+ * read by the other one before and after each operation; so the word lies in the
+ * other side's cache line, and the gate only knows how far away:
  *
- *   WAITING   somebody of the side sleeps, or is about to
+ *   WAITING   somebody of the side sleeps until it is its turn, or is about to
+ *   QUEUED    somebody of the side is in the queue, for whatever
  *   GONE      the side has ended: nobody of it will come again
  *   REFUSED   (receivers) nothing more is wanted
  *   ABORTED   (both sides) every call fails
@@ -45,6 +47,7 @@ enum {
     SKSI_GONE = 2,
     SKSI_REFUSED = 4,
     SKSI_ABORTED = 8,
+    SKSI_QUEUED = 16,
 };
 
 enum { SKSI_SENDERS, SKSI_RECEIVERS };
@@ -84,30 +87,31 @@ struct sksi_waiter {
     struct sksi_waiter **holder; /* the reservation that holds it, see sksi_gate_hold_locked() */
 };
 
-struct sksi_side {
-    _Atomic uint32_t x_flags;
-    uint32_t n_turns; /* queued waiters that want a turn; WAITING is set iff > 0 */
-    struct sksi_waiter *first, *last;
-};
-
 struct sksi_gate {
     struct sksi_lock lock;
-    _Atomic uint32_t x_wakes; /* threads woken through this gate */
-    struct sksi_side side[2];
-    struct sksi_waiter *held; /* waiters that a reservation holds: the list goes by next */
+    int16_t flags_at[2];          /* (k) bytes from here to the word of each side */
+    struct sksi_waiter *first[2]; /* the queues; the prev of the first is the last */
 };
+
+/* The flags of a side: its word `senders` or `receivers`, near the gate. */
+void sksi_gate_init(struct sksi_gate *g, _Atomic uint32_t *senders, _Atomic uint32_t *receivers);
+
+static inline _Atomic uint32_t *sksi_gate_word(const struct sksi_gate *g, int side)
+{
+    return (_Atomic uint32_t *)((uintptr_t)g + (uintptr_t)(intptr_t)g->flags_at[side]);
+}
 
 static inline uint32_t sksi_gate_flags(const struct sksi_gate *g, int side)
 {
     /* [A1] after GONE all that the side did is visible. */
-    return atomic_load_explicit(&g->side[side].x_flags, memory_order_acquire);
+    return atomic_load_explicit(sksi_gate_word(g, side), memory_order_acquire);
 }
 
 /* The same for a fast path.  relaxed: hint, whoever acts on a flag takes the lock
  * or reads it again with sksi_gate_flags(). */
 static inline uint32_t sksi_gate_hint(const struct sksi_gate *g, int side)
 {
-    return atomic_load_explicit(&g->side[side].x_flags, memory_order_relaxed);
+    return atomic_load_explicit(sksi_gate_word(g, side), memory_order_relaxed);
 }
 
 /* The claimed arm + 1, 0 when there is none. */
@@ -119,13 +123,16 @@ static inline uint32_t sksi_wait_token(const struct sksi_parker *p)
     return token == SKSI_ASLEEP ? 0 : token;
 }
 
-/* Sets a flag of a side for ever, wakes everybody on both sides. */
-void sksi_gate_end(struct sksi_gate *g, int side, uint32_t flag);
+/* Sets a flag of a side for ever, frees the waiters in the list *held (a channel without
+ * reservations of waiters has none: NULL), wakes everybody on both sides.  This and wake
+ * return how many threads they roused. */
+unsigned sksi_gate_end(struct sksi_gate *g, int side, uint32_t flag, struct sksi_waiter **held);
 
 /* Wakes up to n of a side that want a turn.  Callers look at WAITING first. */
-void sksi_gate_wake(struct sksi_gate *g, int side, uint64_t n);
+unsigned sksi_gate_wake(struct sksi_gate *g, int side, uint64_t n);
 
-/* Queues the waiter up.  Then: fence_heavy, look again, park, wait_leave. */
+/* Queues the waiter up.  Then: fence_heavy, look again (at the flags too), park,
+ * wait_leave. */
 void sksi_wait_enter(struct sksi_gate *g, int side, struct sksi_waiter *w);
 
 /* Sleeps until claimed or the deadline.  False when the deadline has passed and
@@ -146,11 +153,12 @@ bool sksi_gate_claim_locked(struct sksi_gate *g, int side, struct sksi_waiter *w
 
 /* A claimed waiter waits on until its holder hands something over or gives it up.  An
  * end, or the waiter's own deadline, frees it: then *holder is NULL. */
-void sksi_gate_hold_locked(struct sksi_gate *g, struct sksi_waiter *w, struct sksi_waiter **holder);
-void sksi_gate_unhold_locked(struct sksi_gate *g, struct sksi_waiter *w);
+void sksi_gate_hold_locked(struct sksi_waiter **held, struct sksi_waiter *w,
+                           struct sksi_waiter **holder);
+void sksi_gate_unhold_locked(struct sksi_waiter **held, struct sksi_waiter *w);
 
-/* Wakes the thread of a waiter that was asleep when it was claimed.  It may be gone by
- * now: only addresses are used. */
-void sksi_gate_rouse(struct sksi_gate *g, struct sksi_parker *p);
+/* Wakes the thread of a waiter that was asleep when it was claimed; returns how many that
+ * were.  It may be gone by now: only addresses are used. */
+unsigned sksi_gate_rouse(struct sksi_parker *p);
 
 #endif
