@@ -63,7 +63,8 @@ struct sksi_ring_rx {
     uint32_t size;
     _Atomic uint32_t x_flags; /* what the senders say */
     struct sksi_chan *ch;
-    _Atomic uint64_t x_high_water; /* most items that a look has found */
+    _Atomic uint32_t x_high_water; /* most items that a look has found */
+    _Atomic uint32_t x_refs;       /* open handles of the block of memory that this begins */
     uint64_t keep; /* under the gate's lock: items below are the receivers' (channel/send.c) */
 };
 

@@ -195,7 +195,7 @@ void sksi_chan_init(struct sksi_chan *ch, const struct sksi_shape *s, const sks_
     sksi_gate_init(&ch->gate, &ch->rx.ring.x_flags, &ch->tx.ring.x_flags);
     atomic_init(&ch->x_senders, 1);
     atomic_init(&ch->x_receivers, 1);
-    atomic_init(&ch->x_refs, handles);
+    atomic_init(&ch->rx.ring.x_refs, handles);
     sksi_sender_refit(&ch->tx);
     sksi_receiver_refit(&ch->rx);
 }
@@ -303,7 +303,7 @@ static void chan_fini(struct sksi_chan *ch)
 void sksi_chan_hold(struct sksi_chan *ch)
 {
     /* relaxed: count, the caller's own reference keeps it alive. */
-    atomic_fetch_add_explicit(&home_of(ch)->x_refs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&home_of(ch)->rx.ring.x_refs, 1, memory_order_relaxed);
 }
 
 void sksi_chan_drop(struct sksi_chan *ch)
@@ -312,7 +312,7 @@ void sksi_chan_drop(struct sksi_chan *ch)
     struct sksi_more *m;
 
     /* [R1] what this handle did comes before the free; [A1] the last one sees all. */
-    if (atomic_fetch_sub_explicit(&home->x_refs, 1, memory_order_acq_rel) != 1)
+    if (atomic_fetch_sub_explicit(&home->rx.ring.x_refs, 1, memory_order_acq_rel) != 1)
         return;
     if (home->other)
         chan_fini(home->other);
@@ -343,7 +343,7 @@ sks_sender *sks_sender_dup(sks_sender *tx)
         errno = EBUSY;
         return NULL;
     }
-    more = sksi_more_need(ch) ? sksi_chan_alloc(ch, sizeof *more, alignof(sks_sender)) : NULL;
+    more = sksi_more_need(ch) ? sksi_chan_alloc(ch, sizeof *more, SKSI_CACHE_LINE) : NULL;
     if (!more) {
         errno = ENOMEM;
         return NULL;
@@ -359,6 +359,7 @@ sks_sender *sks_sender_dup(sks_sender *tx)
         ch->tx_shared = true;
         sksi_sender_refit(tx);
     }
+    sksi_sender_refit(more);
     sksi_chan_hold(ch);
     return more;
 }
@@ -372,7 +373,7 @@ sks_receiver *sks_receiver_dup(sks_receiver *rx)
         errno = EBUSY;
         return NULL;
     }
-    more = sksi_more_need(ch) ? sksi_chan_alloc(ch, sizeof *more, alignof(sks_receiver)) : NULL;
+    more = sksi_more_need(ch) ? sksi_chan_alloc(ch, sizeof *more, SKSI_CACHE_LINE) : NULL;
     if (!more) {
         errno = ENOMEM;
         return NULL;
@@ -385,6 +386,7 @@ sks_receiver *sks_receiver_dup(sks_receiver *rx)
         ch->rx.shared = true;
         sksi_receiver_refit(rx);
     }
+    sksi_receiver_refit(more);
     sksi_chan_hold(ch);
     return more;
 }

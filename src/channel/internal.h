@@ -63,18 +63,20 @@ struct sksi_tray {
 
 /* Used by one thread at a time.  Of the line only the first handle's is used, for all. */
 struct sks_sender {
-    alignas(SKSI_CACHE_LINE) struct sksi_ring_tx ring;
+    struct sksi_ring_tx ring;
     struct sksi_tray *tray; /* shared, rendezvous: where reserved items are filled in */
     uint64_t reserved;      /* items promised by reserve */
+    uint32_t turns;         /* as ring.size, for a shared side: its handles take turns */
     bool done;
     bool in_place;          /* the reservation lies in the channel */
     _Atomic bool x_full;    /* of the first handle: the channel was full once */
 };
 
 struct sks_receiver {
-    alignas(SKSI_CACHE_LINE) struct sksi_ring_rx ring;
+    struct sksi_ring_rx ring;
     struct sksi_tray *tray; /* peeked items, when they were taken out */
     uint64_t peeked;        /* items shown by peek, in place */
+    uint32_t turns;         /* as ring.size, for a shared side: its handles take turns */
     /* Of the first handle, for all: */
     bool shared;  /* (r) */
     bool refused; /* (r) SHUT_RD was said */
@@ -124,7 +126,7 @@ struct sksi_more {
 };
 
 struct sksi_chan {
-    sks_sender tx;
+    alignas(SKSI_CACHE_LINE) sks_sender tx;
     /* (k) */
     uint64_t capacity; /* items */
     size_t item_size;  /* bytes */
@@ -136,11 +138,10 @@ struct sksi_chan {
     bool home;         /* (k) the block begins with this one, which keeps its references */
     bool tx_shared;    /* (t) */
 
-    sks_receiver rx;
+    alignas(SKSI_CACHE_LINE) sks_receiver rx;
     struct sksi_gate gate;
     _Atomic uint32_t x_senders; /* open and not done */
     _Atomic uint32_t x_receivers;
-    _Atomic uint32_t x_refs; /* of the home: handles */
 };
 
 /* The rarely used part; NULL when there is none yet. */

@@ -29,14 +29,16 @@ static uint64_t load(const _Atomic uint64_t *x)
 static uint64_t high_water(const struct sksi_chan *ch)
 {
     uint64_t len = sksi_ring_tail_hint(&ch->tx.ring) - sksi_ring_head_hint(&ch->rx.ring);
-    _Atomic uint64_t *most = &((struct sksi_chan *)(uintptr_t)ch)->rx.ring.x_high_water;
+    _Atomic uint32_t *high = &((struct sksi_chan *)(uintptr_t)ch)->rx.ring.x_high_water;
+    uint64_t most = atomic_load_explicit(high, memory_order_relaxed); /* relaxed: stat */
 
     /* relaxed: stat. */
     if (atomic_load_explicit(&ch->tx.x_full, memory_order_relaxed))
         return ch->capacity;
-    if ((int64_t)len > 0 && len <= ch->capacity && len > load(most))
-        atomic_store_explicit(most, len, memory_order_relaxed); /* relaxed: stat */
-    return load(most);
+    if ((int64_t)len <= 0 || len > ch->capacity || len <= most)
+        return most;
+    atomic_store_explicit(high, (uint32_t)len, memory_order_relaxed); /* relaxed: stat */
+    return len;
 }
 
 static uint64_t waited(const struct sksi_chan *ch, int side, bool ns)

@@ -33,12 +33,15 @@ static void side_drop(struct sksi_chan *ch)
 void sksi_receiver_refit(sks_receiver *rx)
 {
     struct sksi_chan *ch = rx->ring.ch;
-    bool quick = ch->kind == SKSI_RING && rx == &ch->rx && !rx->shared && !rx->refused &&
-                 !sksi_receiver_holds(rx) && !sksi_back(ch) && !sksi_fence_real &&
+    bool plain = ch->kind == SKSI_RING && !sksi_receiver_holds(rx) &&
                  ch->item_size <= UINT32_MAX && ch->item_size == sksi_stride(ch);
+    bool quick = !ch->rx.shared && !ch->rx.refused && !sksi_back(ch) && !sksi_fence_real;
+    uint32_t size = plain ? (uint32_t)ch->item_size : 0;
 
+    /* What a shared side's other handles do is looked at under its lock. */
+    rx->turns = ch->rx.shared ? size : 0;
     if (rx == &ch->rx)
-        rx->ring.size = quick ? (uint32_t)ch->item_size : 0;
+        rx->ring.size = quick ? size : 0;
 }
 
 /* ---- places ------------------------------------------------------------ */
@@ -231,30 +234,61 @@ static inline ssize_t recv_quick(sks_receiver *rx, void *item, size_t size)
     return 1;
 }
 
+/* One item of `size` bytes from a ring of a shared side. */
+static inline ssize_t recv_in_turn(sks_receiver *rx, void *item, size_t size)
+{
+    struct sksi_chan *ch = rx->ring.ch;
+    struct sksi_more *m = sksi_more(ch);
+    struct sksi_ring_rx *r = &ch->rx.ring;
+    ssize_t there = 1;
+    uint64_t head;
+
+    if (SKSI_RARE(sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED))
+        return aborted(rx);
+    sksi_lock_take(&m->rx_lock);
+    if (SKSI_RARE(m->back || ch->rx.refused)) {
+        sksi_lock_drop(&m->rx_lock);
+        return sksi_try_recv(rx, item, 1);
+    }
+    head = sksi_ring_head(r);
+    if (SKSI_RARE(head >= r->limit))
+        there = items_there(ch, head, 1);
+    if (there > 0) {
+        memcpy(item, r->slots + (head & r->mask) * size, size);
+        sksi_ring_release(r, head + 1);
+    }
+    sksi_lock_drop(&m->rx_lock);
+    if (there > 0)
+        sksi_notify(ch, SKSI_SENDERS, 1);
+    return there;
+}
+
+static inline ssize_t recv_sized(sks_receiver *rx, void *item, size_t size)
+{
+    if (rx->turns)
+        return recv_in_turn(rx, item, size);
+    ssize_t r = recv_quick(rx, item, size);
+
+    return r ? r : sksi_try_recv(rx, item, 1);
+}
+
 /* One try for one item, whatever the way. */
 static inline ssize_t recv_one(sks_receiver *rx, void *item)
 {
-    ssize_t r;
-
-    switch (rx->ring.size) { /* the usual sizes spelled out, as in sksi_copy() */
+    switch (rx->ring.size | rx->turns) { /* one of them is 0; the usual sizes as in sksi_copy() */
     case 0:
         return sksi_try_recv(rx, item, 1);
     case 4:
-        r = recv_quick(rx, item, 4);
-        break;
+        return recv_sized(rx, item, 4);
     case 8:
-        r = recv_quick(rx, item, 8);
-        break;
+        return recv_sized(rx, item, 8);
     case 16:
-        r = recv_quick(rx, item, 16);
-        break;
+        return recv_sized(rx, item, 16);
     case 64:
-        r = recv_quick(rx, item, 64);
-        break;
+        return recv_sized(rx, item, 64);
     default:
-        r = recv_quick(rx, item, rx->ring.size);
+        return recv_sized(rx, item, rx->ring.size | rx->turns);
     }
-    return r ? r : sksi_try_recv(rx, item, 1);
 }
 
 /* ---- peek and consume -------------------------------------------------- */

@@ -36,12 +36,13 @@ ssize_t sksi_chan_send_end(const struct sksi_chan *ch)
 void sksi_sender_refit(sks_sender *tx)
 {
     struct sksi_chan *ch = tx->ring.ch;
-    bool quick = ch->kind == SKSI_RING && tx == &ch->tx && !ch->tx_shared && !tx->done &&
-                 !tx->reserved && !sksi_fence_real && ch->item_size <= UINT32_MAX &&
-                 ch->item_size == sksi_stride(ch);
+    bool plain = ch->kind == SKSI_RING && !tx->done && !tx->reserved &&
+                 ch->item_size <= UINT32_MAX && ch->item_size == sksi_stride(ch);
+    uint32_t size = plain ? (uint32_t)ch->item_size : 0;
 
+    tx->turns = ch->tx_shared ? size : 0;
     if (tx == &ch->tx)
-        tx->ring.size = quick ? (uint32_t)ch->item_size : 0;
+        tx->ring.size = ch->tx_shared || sksi_fence_real ? 0 : size;
 }
 
 /* Room that reservations of a shared side hold. */
@@ -268,30 +269,64 @@ static inline ssize_t send_quick(sks_sender *tx, const void *item, size_t size)
     return sksi_quick_sent_flags(&tx->ring) ? quick_sent(tx->ring.ch) : 1;
 }
 
+/* One item of `size` bytes into a ring of a shared side. */
+static inline ssize_t send_in_turn(sks_sender *tx, const void *item, size_t size)
+{
+    struct sksi_chan *ch = tx->ring.ch;
+    struct sksi_ring_tx *t = &ch->tx.ring;
+    struct sksi_more *m = sksi_more(ch);
+    bool wake = false;
+    ssize_t r = 1;
+    uint64_t tail, kept;
+    uint32_t flags;
+
+    if (ended(tx))
+        return sksi_chan_send_end(ch);
+    sksi_lock_take(&m->tx_lock);
+    tail = sksi_ring_tail(t);
+    kept = promised(ch);
+    if (SKSI_RARE(tail + kept >= t->limit))
+        r = room(ch, tail, 1, kept);
+    if (r > 0) {
+        memcpy(t->slots + (tail & t->mask) * size, item, size);
+        sksi_ring_push(t, tail, item, size);
+        sksi_fence_light();
+        flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
+        if (SKSI_RARE(flags))
+            r = answer(ch, tail, 1, flags, &wake);
+    }
+    sksi_lock_drop(&m->tx_lock);
+    if (SKSI_RARE(wake) && r > 0)
+        sksi_wake(ch, SKSI_RECEIVERS, 1);
+    return r;
+}
+
+static inline ssize_t send_sized(sks_sender *tx, const void *item, size_t size)
+{
+    if (tx->turns)
+        return send_in_turn(tx, item, size);
+    ssize_t r = send_quick(tx, item, size);
+
+    return r ? r : sksi_try_send(tx, item, 1);
+}
+
 /* One try for one item, whatever the way. */
 static inline ssize_t send_one(sks_sender *tx, const void *item)
 {
-    ssize_t r;
-
-    switch (tx->ring.size) { /* the usual sizes spelled out, as in sksi_copy() */
+    switch (tx->ring.size | tx->turns) { /* one of them is 0; the usual sizes as in sksi_copy() */
     case 0:
         return sksi_try_send(tx, item, 1);
     case 4:
-        r = send_quick(tx, item, 4);
-        break;
+        return send_sized(tx, item, 4);
     case 8:
-        r = send_quick(tx, item, 8);
-        break;
+        return send_sized(tx, item, 8);
     case 16:
-        r = send_quick(tx, item, 16);
-        break;
+        return send_sized(tx, item, 16);
     case 64:
-        r = send_quick(tx, item, 64);
-        break;
+        return send_sized(tx, item, 64);
     default:
-        r = send_quick(tx, item, tx->ring.size);
+        return send_sized(tx, item, tx->ring.size | tx->turns);
     }
-    return r ? r : sksi_try_send(tx, item, 1);
 }
 
 /* ---- reserve and commit ------------------------------------------------ */

@@ -60,7 +60,8 @@ static inline uint64_t sksi_ring_items(struct sksi_ring_rx *rx, const struct sks
         n = rx->limit - head;
         /* relaxed: stat; one who asks for it stores it too, and one of two may be lost. */
         if (n > atomic_load_explicit(&rx->x_high_water, memory_order_relaxed))
-            atomic_store_explicit(&rx->x_high_water, n, memory_order_relaxed);
+            atomic_store_explicit(&rx->x_high_water, n < UINT32_MAX ? (uint32_t)n : UINT32_MAX,
+                                  memory_order_relaxed);
     }
     return n;
 }
