@@ -45,6 +45,9 @@
 #include "wait/gate.h"
 #include "wait/spin.h"
 
+/* A function that is not inlined: its callers' quick way needs no stack frame. */
+#define SKSI_APART __attribute__((noinline))
+
 struct sksi_chan;
 
 enum sksi_kind { SKSI_RING, SKSI_LIST, SKSI_RENDEZVOUS, SKSI_TIMER };
@@ -135,7 +138,7 @@ struct sksi_chan {
     _Atomic int x_abort_code;
     uint8_t kind;      /* (k) enum sksi_kind */
     uint8_t align_log; /* (k) of the items */
-    bool home;         /* (k) the block begins with this one, which keeps its references */
+    uint8_t home;      /* (k) not 0: the block begins with this one, home - 1 bytes before it */
     bool tx_shared;    /* (t) */
 
     alignas(SKSI_CACHE_LINE) sks_receiver rx;
@@ -165,7 +168,7 @@ static inline size_t sksi_stride(const struct sksi_chan *ch)
     return (ch->item_size + sksi_item_align(ch) - 1) & ~(sksi_item_align(ch) - 1);
 }
 
-/* ---- channel.c --------------------------------------------------------- */
+/* ---- make.c, channel.c ------------------------------------------------- */
 
 /* How large a channel with this shape is, and where its slots start.  False when
  * the sizes make no sense or overflow. */
@@ -178,20 +181,24 @@ struct sksi_shape {
 bool sksi_shape_make(struct sksi_shape *s, size_t item_size, size_t capacity,
                      const sks_channel_options *options);
 
-/* Makes a channel in memory of the shape's size.  `home_size`: of the block that begins
- * with it, with that many handles; 0: `other` does. */
-void sksi_chan_init(struct sksi_chan *ch, const struct sksi_shape *s,
-                    const sks_channel_options *options, struct sksi_chan *other, size_t home_size,
-                    uint32_t handles);
+/* Makes a channel, or two that are a pair: the other one is ->other.  NULL without memory. */
+struct sksi_chan *sksi_home_make(const struct sksi_shape *s, const sks_channel_options *options,
+                                 bool pair);
 
 int sksi_options_check(const sks_channel_options *options);
 void *sksi_chan_alloc(const struct sksi_chan *ch, size_t size, size_t align);
 void sksi_chan_release(const struct sksi_chan *ch, void *memory, size_t size);
-void *sksi_home_alloc(const sks_channel_options *options, size_t size);
 void sksi_chan_hold(struct sksi_chan *ch);
 
-/* Gives a handle's reference back. */
-void sksi_chan_drop(struct sksi_chan *ch);
+/* Are these n handles all that is open?  Then nobody else will look at the channel, nor at the
+ * other one of the pair. */
+bool sksi_chan_last(const struct sksi_chan *ch, uint32_t n);
+
+/* Gives back the references of n handles. */
+void sksi_chan_drop(struct sksi_chan *ch, uint32_t n);
+
+/* Closes both handles of an end of a pair. */
+void sksi_ends_close(sks_sender *tx, sks_receiver *rx);
 
 /* Destroys all that is buffered.  Under (r). */
 void sksi_chan_discard(struct sksi_chan *ch);

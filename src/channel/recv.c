@@ -209,31 +209,6 @@ void sks_receiver_took_(sks_receiver *rx)
     quick_took(rx->ring.ch);
 }
 
-/* One item of `size` bytes, alone, looking for new ones when none is known.  0: the quick
- * way is closed, or there is none. */
-static inline ssize_t recv_quick(sks_receiver *rx, void *item, size_t size)
-{
-    struct sksi_ring_rx *r = &rx->ring;
-
-    if (!sksi_quick_recv(r, item, size)) {
-        const struct sksi_ring_tx *t = &r->ch->tx.ring;
-        uint64_t head = sksi_ring_head(r);
-
-        /* relaxed: hint, taken seriously in sksi_try_recv(). */
-        if (head < r->limit || atomic_load_explicit(&r->x_flags, memory_order_relaxed) ||
-            sksi_ring_items(r, t, head, 1) == 0)
-            return 0;
-        if (size <= SKSI_EXPRESS && r->limit == head + 1 &&
-            sksi_ring_express(t, head, item, size))
-            sksi_ring_release(r, head + 1);
-        else if (!sksi_quick_recv(r, item, size))
-            return 0;
-    }
-    if (sksi_quick_took_flags(r))
-        quick_took(r->ch);
-    return 1;
-}
-
 /* One item of `size` bytes from a ring of a shared side. */
 static inline ssize_t recv_in_turn(sks_receiver *rx, void *item, size_t size)
 {
@@ -263,31 +238,64 @@ static inline ssize_t recv_in_turn(sks_receiver *rx, void *item, size_t size)
     return there;
 }
 
-static inline ssize_t recv_sized(sks_receiver *rx, void *item, size_t size)
+/* A receiver that is alone and knows of no item: looks for one, by express if it is
+ * the only one.  0: the quick way is closed, or there is none. */
+static ssize_t recv_new(sks_receiver *rx, void *item)
 {
-    if (rx->turns)
-        return recv_in_turn(rx, item, size);
-    ssize_t r = recv_quick(rx, item, size);
+    struct sksi_ring_rx *r = &rx->ring;
+    const struct sksi_ring_tx *t = &r->ch->tx.ring;
+    uint64_t head = sksi_ring_head(r);
 
-    return r ? r : sksi_try_recv(rx, item, 1);
+    /* relaxed: hint, taken seriously in sksi_try_recv(). */
+    if (head < r->limit || atomic_load_explicit(&r->x_flags, memory_order_relaxed) ||
+        sksi_ring_items(r, t, head, 1) == 0)
+        return 0;
+    if (r->size <= SKSI_EXPRESS && r->limit == head + 1 &&
+        sksi_ring_express(t, head, item, r->size))
+        sksi_ring_release(r, head + 1);
+    else if (!sksi_quick_recv(r, item, r->size))
+        return 0;
+    if (sksi_quick_took_flags(r))
+        sks_receiver_took_(rx);
+    return 1;
 }
 
-/* One try for one item, whatever the way. */
-static inline ssize_t recv_one(sks_receiver *rx, void *item)
+/* One try for one item that the quick way has not. */
+static ssize_t try_one(sks_receiver *rx, void *item)
 {
-    switch (rx->ring.size | rx->turns) { /* one of them is 0; the usual sizes as in sksi_copy() */
+    ssize_t r;
+
+    switch (rx->turns) { /* the usual sizes spelled out, as in sksi_copy() */
     case 0:
-        return sksi_try_recv(rx, item, 1);
-    case 4:
-        return recv_sized(rx, item, 4);
+        r = rx->ring.size ? recv_new(rx, item) : 0;
+        return r ? r : sksi_try_recv(rx, item, 1);
     case 8:
-        return recv_sized(rx, item, 8);
-    case 16:
-        return recv_sized(rx, item, 16);
+        return recv_in_turn(rx, item, 8);
     case 64:
-        return recv_sized(rx, item, 64);
+        return recv_in_turn(rx, item, 64);
     default:
-        return recv_sized(rx, item, rx->ring.size | rx->turns);
+        return recv_in_turn(rx, item, rx->turns);
+    }
+}
+
+/* One item the quick way.  False: it is closed, or knows of none. */
+static inline bool recv_quick(sks_receiver *rx, void *item)
+{
+    struct sksi_ring_rx *r = &rx->ring;
+
+    switch (r->size) {
+    case 0:
+        return false;
+    case 4:
+        return sksi_quick_recv(r, item, 4);
+    case 8:
+        return sksi_quick_recv(r, item, 8);
+    case 16:
+        return sksi_quick_recv(r, item, 16);
+    case 64:
+        return sksi_quick_recv(r, item, 64);
+    default:
+        return sksi_quick_recv(r, item, r->size);
     }
 }
 
@@ -392,7 +400,7 @@ bool sksi_recv_ready(const sks_receiver *rx)
 
 static ssize_t recv_once(struct sksi_op *op)
 {
-    return op->n == 1 ? recv_one(op->rx, op->items) : sksi_try_recv(op->rx, op->items, op->n);
+    return op->n == 1 ? try_one(op->rx, op->items) : sksi_try_recv(op->rx, op->items, op->n);
 }
 
 static ssize_t peek_once(struct sksi_op *op)
@@ -416,9 +424,10 @@ static ssize_t recv_slow(sks_receiver *rx, void *items, size_t n, int64_t deadli
 
 /* ---- public ------------------------------------------------------------ */
 
-int sks_receiver_recv_until(sks_receiver *rx, void *item, int64_t deadline)
+/* What is left to do when the quick way has nothing; apart, so that this one has no frame. */
+SKSI_APART static int recv_hard(sks_receiver *rx, void *item, int64_t deadline)
 {
-    ssize_t r = recv_one(rx, item);
+    ssize_t r = try_one(rx, item);
 
     if (r == 1)
         return 1;
@@ -427,14 +436,28 @@ int sks_receiver_recv_until(sks_receiver *rx, void *item, int64_t deadline)
     return (int)sksi_result(r);
 }
 
+static inline int receive(sks_receiver *rx, void *item, int64_t deadline)
+{
+    if (!recv_quick(rx, item))
+        return recv_hard(rx, item, deadline);
+    if (sksi_quick_took_flags(&rx->ring))
+        sks_receiver_took_(rx);
+    return 1;
+}
+
+int sks_receiver_recv_until(sks_receiver *rx, void *item, int64_t deadline)
+{
+    return receive(rx, item, deadline);
+}
+
 int sks_receiver_recv(sks_receiver *rx, void *item)
 {
-    return sks_receiver_recv_until(rx, item, SKS_NEVER);
+    return receive(rx, item, SKS_NEVER);
 }
 
 int sks_receiver_try_recv(sks_receiver *rx, void *item)
 {
-    return sks_receiver_recv_until(rx, item, SKS_NOW);
+    return receive(rx, item, SKS_NOW);
 }
 
 ssize_t sks_receiver_recv_many(sks_receiver *rx, void *items, size_t n, int64_t deadline)

@@ -261,14 +261,6 @@ int sks_sender_sent_(sks_sender *tx)
     return r > 0 ? 0 : (int)sksi_result(r);
 }
 
-/* One item of `size` bytes, alone.  0: the quick way is closed. */
-static inline ssize_t send_quick(sks_sender *tx, const void *item, size_t size)
-{
-    if (!sksi_quick_send(&tx->ring, item, size))
-        return 0;
-    return sksi_quick_sent_flags(&tx->ring) ? quick_sent(tx->ring.ch) : 1;
-}
-
 /* One item of `size` bytes into a ring of a shared side. */
 static inline ssize_t send_in_turn(sks_sender *tx, const void *item, size_t size)
 {
@@ -301,31 +293,39 @@ static inline ssize_t send_in_turn(sks_sender *tx, const void *item, size_t size
     return r;
 }
 
-static inline ssize_t send_sized(sks_sender *tx, const void *item, size_t size)
+/* One try for one item, not the quick way. */
+static ssize_t try_one(sks_sender *tx, const void *item)
 {
-    if (tx->turns)
-        return send_in_turn(tx, item, size);
-    ssize_t r = send_quick(tx, item, size);
-
-    return r ? r : sksi_try_send(tx, item, 1);
-}
-
-/* One try for one item, whatever the way. */
-static inline ssize_t send_one(sks_sender *tx, const void *item)
-{
-    switch (tx->ring.size | tx->turns) { /* one of them is 0; the usual sizes as in sksi_copy() */
+    switch (tx->turns) { /* the usual sizes spelled out, as in sksi_copy() */
     case 0:
         return sksi_try_send(tx, item, 1);
-    case 4:
-        return send_sized(tx, item, 4);
     case 8:
-        return send_sized(tx, item, 8);
-    case 16:
-        return send_sized(tx, item, 16);
+        return send_in_turn(tx, item, 8);
     case 64:
-        return send_sized(tx, item, 64);
+        return send_in_turn(tx, item, 64);
     default:
-        return send_sized(tx, item, tx->ring.size | tx->turns);
+        return send_in_turn(tx, item, tx->turns);
+    }
+}
+
+/* One item the quick way.  False: it is closed. */
+static inline bool send_quick(sks_sender *tx, const void *item)
+{
+    struct sksi_ring_tx *t = &tx->ring;
+
+    switch (t->size) {
+    case 0:
+        return false;
+    case 4:
+        return sksi_quick_send(t, item, 4);
+    case 8:
+        return sksi_quick_send(t, item, 8);
+    case 16:
+        return sksi_quick_send(t, item, 16);
+    case 64:
+        return sksi_quick_send(t, item, 64);
+    default:
+        return sksi_quick_send(t, item, t->size);
     }
 }
 
@@ -487,7 +487,7 @@ bool sksi_send_ready(const sks_sender *tx)
 
 static ssize_t send_once(struct sksi_op *op)
 {
-    return op->n == 1 ? send_one(op->tx, op->items) : sksi_try_send(op->tx, op->items, op->n);
+    return op->n == 1 ? try_one(op->tx, op->items) : sksi_try_send(op->tx, op->items, op->n);
 }
 
 static ssize_t reserve_once(struct sksi_op *op)
@@ -511,9 +511,10 @@ static ssize_t send_slow(sks_sender *tx, const void *items, size_t n, int64_t de
 
 /* ---- public ------------------------------------------------------------ */
 
-int sks_sender_send_until(sks_sender *tx, const void *item, int64_t deadline)
+/* What is left to do when the quick way is closed; apart, so that this one has no frame. */
+SKSI_APART static int send_hard(sks_sender *tx, const void *item, int64_t deadline)
 {
-    ssize_t r = send_one(tx, item);
+    ssize_t r = try_one(tx, item);
 
     if (r == 1)
         return 0;
@@ -522,14 +523,26 @@ int sks_sender_send_until(sks_sender *tx, const void *item, int64_t deadline)
     return r == 1 ? 0 : (int)sksi_result(r);
 }
 
+static inline int send_item(sks_sender *tx, const void *item, int64_t deadline)
+{
+    if (!send_quick(tx, item))
+        return send_hard(tx, item, deadline);
+    return sksi_quick_sent_flags(&tx->ring) ? sks_sender_sent_(tx) : 0;
+}
+
+int sks_sender_send_until(sks_sender *tx, const void *item, int64_t deadline)
+{
+    return send_item(tx, item, deadline);
+}
+
 int sks_sender_send(sks_sender *tx, const void *item)
 {
-    return sks_sender_send_until(tx, item, SKS_NEVER);
+    return send_item(tx, item, SKS_NEVER);
 }
 
 int sks_sender_try_send(sks_sender *tx, const void *item)
 {
-    return sks_sender_send_until(tx, item, SKS_NOW);
+    return send_item(tx, item, SKS_NOW);
 }
 
 ssize_t sks_sender_send_many(sks_sender *tx, const void *items, size_t n, int64_t deadline)

@@ -21,25 +21,19 @@ int sks_stream_pair_with(size_t item_size, size_t capacity, const sks_channel_op
                          sks_stream **a, sks_stream **b)
 {
     struct sksi_shape s;
-    struct sksi_chan *there, *back;
-    size_t align, each;
+    struct sksi_chan *there;
 
     if (!a || !b || sksi_options_check(o) || !sksi_shape_make(&s, item_size, capacity, o)) {
         errno = EINVAL;
         return -1;
     }
-    align = s.item_align > SKSI_CACHE_LINE ? s.item_align : SKSI_CACHE_LINE;
-    each = (s.size + align - 1) & ~(align - 1);
-    there = sksi_home_alloc(o, 2 * each);
+    there = sksi_home_make(&s, o, true);
     if (!there) {
         errno = ENOMEM;
         return -1;
     }
-    back = (struct sksi_chan *)((unsigned char *)there + each);
-    sksi_chan_init(there, &s, o, back, 2 * each, 4);
-    sksi_chan_init(back, &s, o, there, 0, 0);
     *a = (sks_stream *)&there->tx;
-    *b = (sks_stream *)&back->tx;
+    *b = (sks_stream *)&there->other->tx;
     return 0;
 }
 
@@ -100,13 +94,8 @@ int sks_stream_abort(sks_stream *s, int code)
 
 void sks_stream_close(sks_stream *s)
 {
-    sks_receiver *rx;
-
-    if (!s)
-        return;
-    rx = rx_of(s);
-    sks_sender_close(&s->tx);
-    sks_receiver_close(rx);
+    if (s)
+        sksi_ends_close(&s->tx, rx_of(s));
 }
 
 sks_sender *sks_stream_sender(sks_stream *s)

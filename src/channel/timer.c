@@ -43,13 +43,15 @@ static sks_receiver *timer_make(int64_t due, int64_t period)
     struct sksi_shape s;
     struct sksi_chan *ch;
 
-    if (!sksi_shape_make(&s, sizeof(int64_t), 0, NULL) || !(ch = sksi_home_alloc(NULL, s.size))) {
+    sksi_shape_make(&s, sizeof(int64_t), 0, NULL);
+    s.kind = SKSI_TIMER;
+    ch = sksi_home_make(&s, NULL, false);
+    if (!ch) {
         errno = ENOMEM;
         return NULL;
     }
-    s.kind = SKSI_TIMER;
-    sksi_chan_init(ch, &s, NULL, NULL, s.size, 1);
     ch->capacity = 1;
+    atomic_init(&ch->rx.ring.x_refs, 1); /* there is no sender */
     sksi_more(ch)->period = period;
     atomic_init(&ch->x_senders, 0);
     atomic_init(&sksi_more(ch)->x_due, due);
