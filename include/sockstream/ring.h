@@ -4,13 +4,13 @@
  * way through them, for the typed wrappers.  Not an interface: layout and names
  * belong to one version of the library.
  *
- *   tag  where                       order    pairs   what it publishes
- *   R1   push: x_tail                release  A1      the items below the new tail are written
- *   A1   items: x_tail               acquire  R1      (src/ring/ring.h)
- *   R2   pull: x_head                release  A2      the items below the new head have been read
- *   A2   room: x_head                acquire  R2      (src/ring/ring.h)
- *   R3   push: x_express             release  A3      the tails stored before it
- *   A3   express: x_express          acquire  R3      (src/ring/ring.h)
+ *   tag  where                   order    pairs  what it publishes
+ *   R1   push: x_tail            release  A1     the items below the new tail are written
+ *   A1   src/ring/ring.h, items  acquire  R1
+ *   R2   quick_recv: x_head      release  A2     the items below the new head have been read
+ *   A2   src/ring/ring.h, room   acquire  R2
+ *   R3   push: x_express         release  A3     the tails stored before it
+ *   A3   src/ring/ring.h, express  acquire  R3
  *
  * Indices are 64 bits, count items since the beginning and never wrap in practice (584
  * years at 10^9 items/s); that makes them the statistics "sent" and "received" too.

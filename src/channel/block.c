@@ -49,9 +49,10 @@ static bool spin(struct sksi_op *op, int64_t deadline)
 
     sksi_spin_note(hint);
     sksi_spin_start(&s, hint, sksi_spin_same_cpu(&hints[!op->side]), deadline);
-    sksi_spin_burst(&s, hint,
-                    op->tx ? sksi_ring_tail_hint(&op->ch->tx.ring)
-                           : sksi_ring_head_hint(&op->ch->rx.ring));
+    sksi_spin_rest(&s, hint,
+                   op->tx ? sksi_ring_tail_hint(&op->ch->tx.ring)
+                          : sksi_ring_head_hint(&op->ch->rx.ring),
+                   op->ch->capacity);
     while (!(found = ready(op)) && sksi_spin_more(&s))
         ;
     sksi_spin_learn(&s, hint, found);

@@ -93,11 +93,10 @@ static void end(struct sksi_chan *ch, int side, uint32_t flag)
     sksi_count_wakes(ch, sksi_gate_end(&ch->gate, side, flag, held));
 }
 
-/* One handle less on a side: was it the last?  [R1] what it did comes before the end; [A1] and so
- * does what the others did. */
+/* One handle less on a side: was it the last? */
 static bool count_down(_Atomic uint32_t *count, bool shared)
 {
-    if (shared)
+    if (shared) /* [R1] what it did comes before the end; [A1] and so does what the others did */
         return atomic_fetch_sub_explicit(count, 1, memory_order_acq_rel) == 1;
     atomic_store_explicit(count, 0, memory_order_relaxed); /* relaxed: stat, there is no other */
     return true;

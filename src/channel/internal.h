@@ -239,6 +239,31 @@ void sksi_sender_unreserve(sks_sender *tx);
 void sksi_sender_refit(sks_sender *tx);
 void sksi_receiver_refit(sks_receiver *rx);
 
+/* ---- send.c, for reserve.c --------------------------------------------- */
+
+/* Takes its turn, on a shared side. */
+void sksi_tx_take(struct sksi_chan *ch);
+void sksi_tx_drop(struct sksi_chan *ch);
+
+/* Will no send of this handle ever succeed? */
+bool sksi_send_ended(const sks_sender *tx);
+
+/* Room that reservations of a shared side hold; `more` of it (or less: negated). */
+uint64_t sksi_promised(const struct sksi_chan *ch);
+void sksi_promise(struct sksi_chan *ch, uint64_t more);
+
+/* How many of n items there is room for at `tail`; a negated errno if none.  `kept` places
+ * are promised to others.  Under (t). */
+ssize_t sksi_room(struct sksi_chan *ch, uint64_t tail, size_t n, uint64_t kept);
+
+/* Points *place at up to n of the places at `tail` that lie side by side.  Under (t). */
+uint64_t sksi_places_here(struct sksi_chan *ch, uint64_t tail, uint64_t n, void **place);
+
+/* Publishes the n items written at `tail`; put copies up to n there first.  How many went, or
+ * why none did; *wake: receivers wait.  Under (t). */
+ssize_t sksi_publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, bool *wake);
+ssize_t sksi_put(struct sksi_chan *ch, const void *items, size_t n, uint64_t kept, bool *wake);
+
 /* ---- block.c: waiting -------------------------------------------------- */
 
 /* One operation that may wait.  try_once is called until it gives something else

@@ -186,8 +186,8 @@ static void clear(struct sksi_chan *ch)
     memcpy(&ch->gate, &none.gate, sizeof none - offsetof(struct sksi_chan, gate));
 }
 
-static void chan_init(struct sksi_chan *ch, const struct sksi_shape *s, const sks_channel_options *o,
-                      size_t home_size)
+static void chan_init(struct sksi_chan *ch, const struct sksi_shape *s,
+                      const sks_channel_options *o, size_t home_size)
 {
     unsigned char *memory = (unsigned char *)ch;
 

@@ -46,7 +46,7 @@ void sksi_sender_refit(sks_sender *tx)
 }
 
 /* Room that reservations of a shared side hold. */
-static uint64_t promised(const struct sksi_chan *ch)
+uint64_t sksi_promised(const struct sksi_chan *ch)
 {
     const struct sksi_more *m = sksi_more(ch);
 
@@ -54,10 +54,11 @@ static uint64_t promised(const struct sksi_chan *ch)
     return m ? atomic_load_explicit(&m->x_reserved, memory_order_relaxed) : 0;
 }
 
-static void promise(struct sksi_chan *ch, uint64_t more)
+void sksi_promise(struct sksi_chan *ch, uint64_t more)
 {
+    more += sksi_promised(ch);
     /* relaxed: owner, under (t). */
-    atomic_store_explicit(&sksi_more(ch)->x_reserved, promised(ch) + more, memory_order_relaxed);
+    atomic_store_explicit(&sksi_more(ch)->x_reserved, more, memory_order_relaxed);
 }
 
 /* ---- places ------------------------------------------------------------ */
@@ -89,7 +90,7 @@ static bool list_extend(struct sksi_chan *ch, uint64_t tail, uint64_t want)
 
 /* How many of n items there is room for at `tail`; 0 or a negated errno if none.
  * `kept` places are promised to others.  Under (t). */
-static ssize_t room(struct sksi_chan *ch, uint64_t tail, size_t n, uint64_t kept)
+ssize_t sksi_room(struct sksi_chan *ch, uint64_t tail, size_t n, uint64_t kept)
 {
     uint64_t free_places;
 
@@ -107,7 +108,7 @@ static ssize_t room(struct sksi_chan *ch, uint64_t tail, size_t n, uint64_t kept
 }
 
 /* Points *place at up to n of the places at `tail` that lie side by side. */
-static uint64_t places_here(struct sksi_chan *ch, uint64_t tail, uint64_t n, void **place)
+uint64_t sksi_places_here(struct sksi_chan *ch, uint64_t tail, uint64_t n, void **place)
 {
     uint64_t here;
 
@@ -162,7 +163,7 @@ static ssize_t answer(struct sksi_chan *ch, uint64_t tail, uint64_t n, uint32_t 
 }
 
 /* Publishes the n items written at `tail`.  As answer().  Under (t). */
-static inline ssize_t publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, bool *wake)
+ssize_t sksi_publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, bool *wake)
 {
     uint32_t flags;
 
@@ -176,19 +177,19 @@ static inline ssize_t publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, b
 }
 
 /* Copies up to n items in.  Under (t). */
-static ssize_t put(struct sksi_chan *ch, const void *items, size_t n, uint64_t kept, bool *wake)
+ssize_t sksi_put(struct sksi_chan *ch, const void *items, size_t n, uint64_t kept, bool *wake)
 {
     uint64_t tail = sksi_ring_tail(&ch->tx.ring);
     const unsigned char *from = sksi_not_null(ch, items);
     size_t stride = sksi_stride(ch);
-    ssize_t fit = room(ch, tail, n, kept);
+    ssize_t fit = sksi_room(ch, tail, n, kept);
     uint64_t at = tail, left;
 
     if (fit < 0)
         return fit;
     for (left = (uint64_t)fit; left;) {
         void *place;
-        uint64_t here = places_here(ch, at, left, &place);
+        uint64_t here = sksi_places_here(ch, at, left, &place);
 
         if (here == 1 || stride != ch->item_size) {
             sksi_copy(place, from, ch->item_size);
@@ -200,23 +201,23 @@ static ssize_t put(struct sksi_chan *ch, const void *items, size_t n, uint64_t k
         at += here;
         left -= here;
     }
-    return publish(ch, tail, (uint64_t)fit, wake);
+    return sksi_publish(ch, tail, (uint64_t)fit, wake);
 }
 
 /* ---- one try ----------------------------------------------------------- */
 
-static bool ended(const sks_sender *tx)
+bool sksi_send_ended(const sks_sender *tx)
 {
     return tx->done || (sksi_gate_hint(&tx->ring.ch->gate, SKSI_RECEIVERS) & ENDS);
 }
 
-static void side_take(struct sksi_chan *ch)
+void sksi_tx_take(struct sksi_chan *ch)
 {
     if (ch->tx_shared)
         sksi_lock_take(&sksi_more(ch)->tx_lock);
 }
 
-static void side_drop(struct sksi_chan *ch)
+void sksi_tx_drop(struct sksi_chan *ch)
 {
     if (ch->tx_shared)
         sksi_lock_drop(&sksi_more(ch)->tx_lock);
@@ -230,13 +231,13 @@ ssize_t sksi_try_send(sks_sender *tx, const void *items, size_t n)
 
     if (tx->reserved)
         sksi_sender_unreserve(tx);
-    if (ended(tx))
+    if (sksi_send_ended(tx))
         return sksi_chan_send_end(ch);
     if (ch->kind == SKSI_RENDEZVOUS)
         return sksi_meet_try_send(tx, items);
-    side_take(ch);
-    r = put(ch, items, n, promised(ch), &wake);
-    side_drop(ch);
+    sksi_tx_take(ch);
+    r = sksi_put(ch, items, n, sksi_promised(ch), &wake);
+    sksi_tx_drop(ch);
     if (wake && r > 0)
         sksi_wake(ch, SKSI_RECEIVERS, (uint64_t)r);
     return r;
@@ -272,13 +273,13 @@ static inline ssize_t send_in_turn(sks_sender *tx, const void *item, size_t size
     uint64_t tail, kept;
     uint32_t flags;
 
-    if (ended(tx))
+    if (sksi_send_ended(tx))
         return sksi_chan_send_end(ch);
     sksi_lock_take(&m->tx_lock);
     tail = sksi_ring_tail(t);
-    kept = promised(ch);
+    kept = sksi_promised(ch);
     if (SKSI_RARE(tail + kept >= t->limit))
-        r = room(ch, tail, 1, kept);
+        r = sksi_room(ch, tail, 1, kept);
     if (r > 0) {
         memcpy(t->slots + (tail & t->mask) * size, item, size);
         sksi_ring_push(t, tail, item, size);
@@ -329,144 +330,6 @@ static inline bool send_quick(sks_sender *tx, const void *item)
     }
 }
 
-/* ---- reserve and commit ------------------------------------------------ */
-
-static ssize_t reserve_in_place(sks_sender *tx, size_t n, void **slots)
-{
-    struct sksi_chan *ch = tx->ring.ch;
-    uint64_t tail = sksi_ring_tail(&ch->tx.ring);
-    ssize_t fit = room(ch, tail, n, 0);
-
-    if (fit < 0)
-        return fit;
-    tx->reserved = places_here(ch, tail, (uint64_t)fit, slots);
-    tx->in_place = true;
-    return (ssize_t)tx->reserved;
-}
-
-static ssize_t reserve_tray(sks_sender *tx, size_t n, void **slots)
-{
-    struct sksi_chan *ch = tx->ring.ch;
-    struct sksi_tray *t = sksi_tray_ready(ch, &tx->tray, n);
-    ssize_t fit;
-
-    if (!t)
-        return -ENOMEM;
-    if (n > t->capacity)
-        n = t->capacity;
-    if (ch->kind == SKSI_RENDEZVOUS) {
-        fit = sksi_meet_claim(tx);
-    } else {
-        side_take(ch);
-        fit = room(ch, sksi_ring_tail(&ch->tx.ring), n, promised(ch));
-        if (fit > 0)
-            promise(ch, (uint64_t)fit);
-        side_drop(ch);
-    }
-    if (fit < 0)
-        return fit;
-    tx->reserved = (uint64_t)fit;
-    tx->in_place = false;
-    *slots = sksi_tray_slot(ch, t, 0);
-    return fit;
-}
-
-ssize_t sksi_try_reserve(sks_sender *tx, size_t n, void **slots)
-{
-    struct sksi_chan *ch = tx->ring.ch;
-    ssize_t r;
-
-    if (tx->reserved)
-        sksi_sender_unreserve(tx);
-    if (ended(tx))
-        return sksi_chan_send_end(ch);
-    if (ch->tx_shared || ch->kind == SKSI_RENDEZVOUS)
-        r = reserve_tray(tx, n, slots);
-    else
-        r = reserve_in_place(tx, n, slots);
-    sksi_sender_refit(tx);
-    return r;
-}
-
-/* Gives up what is reserved beyond the first n. */
-static void unreserve(sks_sender *tx)
-{
-    struct sksi_chan *ch = tx->ring.ch;
-    uint64_t n = tx->reserved;
-
-    tx->reserved = 0;
-    sksi_sender_refit(tx);
-    if (ch->kind == SKSI_RENDEZVOUS) {
-        sksi_meet_settle(tx, NULL);
-    } else if (!tx->in_place) {
-        side_take(ch);
-        promise(ch, -n);
-        side_drop(ch);
-        /* Other senders may have waited for this room. */
-        sksi_notify(ch, SKSI_SENDERS, n);
-    }
-}
-
-void sksi_sender_unreserve(sks_sender *tx)
-{
-    if (tx->reserved)
-        unreserve(tx);
-}
-
-static ssize_t commit_tray(sks_sender *tx, size_t n, bool *wake)
-{
-    struct sksi_chan *ch = tx->ring.ch;
-    const void *items = sksi_tray_slot(ch, tx->tray, 0);
-    uint64_t left = tx->reserved - n;
-    size_t each = sksi_stride(ch) == ch->item_size ? n : 1; /* else they do not lie as put() wants */
-    ssize_t sent = 0, r = (ssize_t)each;
-
-    side_take(ch);
-    promise(ch, -tx->reserved);
-    /* Room for all n is there, so what is short is an end: no more after that. */
-    while ((size_t)sent < n && r == (ssize_t)each) {
-        const unsigned char *from = (const unsigned char *)items + (size_t)sent * sksi_stride(ch);
-
-        r = put(ch, from, each, 0, wake);
-        sent += r > 0 ? r : 0;
-    }
-    side_drop(ch);
-    tx->reserved = 0;
-    if (left)
-        sksi_notify(ch, SKSI_SENDERS, left);
-    return sent ? sent : r;
-}
-
-ssize_t sksi_try_commit(sks_sender *tx, size_t n)
-{
-    struct sksi_chan *ch = tx->ring.ch;
-    bool wake = false;
-    ssize_t r;
-
-    if (n > tx->reserved)
-        return -EINVAL;
-    if (n == 0 || ended(tx)) {
-        sksi_sender_unreserve(tx);
-        return n == 0 ? 0 : sksi_chan_send_end(tx->ring.ch);
-    }
-    if (ch->kind == SKSI_RENDEZVOUS) {
-        tx->reserved = 0;
-        if (sksi_meet_settle(tx, sksi_tray_slot(ch, tx->tray, 0)))
-            return 1;
-        return ended(tx) ? sksi_chan_send_end(ch) : -EAGAIN;
-    }
-    if (tx->in_place) {
-        tx->reserved = 0;
-        r = publish(ch, sksi_ring_tail(&ch->tx.ring), n, &wake);
-    } else {
-        r = commit_tray(tx, n, &wake);
-    }
-    sksi_sender_refit(tx);
-    if (wake && r > 0)
-        sksi_wake(ch, SKSI_RECEIVERS, (uint64_t)r);
-    return r;
-}
-
 /* ---- waiting ----------------------------------------------------------- */
 
 bool sksi_send_ready(const sks_sender *tx)
@@ -475,24 +338,19 @@ bool sksi_send_ready(const sks_sender *tx)
     uint64_t used;
 
     /* A try gives up what the handle has reserved itself. */
-    if (tx->reserved || ended(tx) || ch->kind == SKSI_LIST)
+    if (tx->reserved || sksi_send_ended(tx) || ch->kind == SKSI_LIST)
         return true;
     if (ch->kind == SKSI_RENDEZVOUS)
         return sksi_meet_ready(ch, SKSI_SENDERS);
     /* The head first: the other way round a head from later could pass the tail. */
     used = sksi_ring_head_hint(&ch->rx.ring);
     used = sksi_ring_tail_hint(&ch->tx.ring) - used;
-    return used + promised(ch) < ch->capacity;
+    return used + sksi_promised(ch) < ch->capacity;
 }
 
 static ssize_t send_once(struct sksi_op *op)
 {
     return op->n == 1 ? try_one(op->tx, op->items) : sksi_try_send(op->tx, op->items, op->n);
-}
-
-static ssize_t reserve_once(struct sksi_op *op)
-{
-    return sksi_try_reserve(op->tx, op->n, op->slots);
 }
 
 static ssize_t send_slow(sks_sender *tx, const void *items, size_t n, int64_t deadline)
@@ -561,25 +419,4 @@ ssize_t sks_sender_send_many(sks_sender *tx, const void *items, size_t n, int64_
         sent += (size_t)r;
     }
     return (ssize_t)sent;
-}
-
-ssize_t sks_sender_reserve(sks_sender *tx, size_t n, void **slots, int64_t deadline)
-{
-    struct sksi_op op = {
-        .try_once = reserve_once,
-        .ch = tx->ring.ch,
-        .tx = tx,
-        .slots = slots,
-        .n = n,
-        .side = SKSI_SENDERS,
-    };
-
-    if (n == 0 || !slots)
-        return sksi_result(-EINVAL);
-    return sksi_result(sksi_block(&op, deadline));
-}
-
-ssize_t sks_sender_commit(sks_sender *tx, size_t n)
-{
-    return sksi_result(sksi_try_commit(tx, n));
 }

@@ -31,7 +31,8 @@ ssize_t sksi_timer_try_recv(struct sksi_chan *ch, void *item)
         return -EAGAIN;
     if (period && (now - due) / period < (INT64_MAX - now) / period - 1)
         next = due + period * ((now - due) / period + 1);
-    atomic_store_explicit(&sksi_more(ch)->x_due, next, memory_order_relaxed); /* relaxed: owner, under (r) */
+    /* relaxed: owner, under (r). */
+    atomic_store_explicit(&sksi_more(ch)->x_due, next, memory_order_relaxed);
     memcpy(item, &due, sizeof due);
     sksi_ring_retract(&ch->tx.ring, sksi_ring_tail(&ch->tx.ring) + 1);
     sksi_ring_release(&ch->rx.ring, sksi_ring_head(&ch->rx.ring) + 1);

@@ -34,10 +34,14 @@ struct sksi_tray *sksi_tray_ready(struct sksi_chan *ch, struct sksi_tray **tray,
  * can come any more, it is the end of stream for the receivers that wait. */
 void sksi_tray_settle(struct sksi_chan *ch, uint64_t n)
 {
+    _Atomic uint64_t *pending;
     bool end;
 
+    if (n == 0)
+        return;
+    pending = &sksi_more(ch)->x_pending;
     /* relaxed: hint; the lock orders it for those who wait. */
-    if (n == 0 || atomic_fetch_sub_explicit(&sksi_more(ch)->x_pending, n, memory_order_relaxed) != n)
+    if (atomic_fetch_sub_explicit(pending, n, memory_order_relaxed) != n)
         return;
     sksi_lock_take(&ch->gate.lock);
     end = sksi_recv_over(ch);

@@ -8,8 +8,8 @@
  *   A1   ring_items: x_tail       acquire  R1
  *   R2   ring_release: x_head     release  A2     the items below the new head have been read
  *   A2   ring_room: x_head        acquire  R2
- *   A3   ring_express: x_express  acquire  R3     the tails stored before it; the other half is
- *                                                 in include/sockstream/ring.h
+ *   R3   include/sockstream/ring.h, ring_push: x_express  release  A3  the tails before it
+ *   A3   ring_express: x_express  acquire  R3
  *
  * Mostly indices: where item i lies is the caller's business (a ring, a list of blocks).
  *

@@ -22,8 +22,12 @@
 #define PROBE 16        /* waits without a spin between two probes */
 #define CLOCK_EVERY 8   /* rounds between two looks at the clock */
 #define ROUNDS_MAX 100000
-#define BURST 4          /* items since the last wait that make a stream */
-#define BURST_REST_NS 500
+#define STREAM 4         /* items since the last wait that make a stream, or make it longer */
+#define STREAM_KEEP 3    /* and that keep it */
+#define REST_NS 250      /* the rest at level 0; the next ones are twice as long each */
+#define REST_LEVELS 4    /* x_rest is 0, or the level + 1 */
+#define TRY_EVERY 32     /* waits without a rest until one is tried; doubles when in vain */
+#define TRY_EVERY_MAX 4096
 #define SAME_CPU_YIELDS 3
 
 /* What a wake-up costs: a moving average, in ticks; 0 before the first. */
@@ -91,17 +95,55 @@ void sksi_spin_start(struct sksi_spin *s, const struct sksi_spin_hint *hint, boo
         limit(s, deadline);
 }
 
-void sksi_spin_burst(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint64_t index)
+/* The next rest of a side that moved n items since its last wait. */
+static uint32_t rest_learn(struct sksi_spin_hint *mine, uint64_t n)
+{
+    /* relaxed: hint, all of these; any value is safe. */
+    uint32_t rest = atomic_load_explicit(&mine->x_rest, memory_order_relaxed);
+    uint16_t tries, every;
+
+    if (n >= STREAM) {
+        rest = rest < REST_LEVELS ? rest + 1 : REST_LEVELS;
+        atomic_store_explicit(&mine->x_every, 0, memory_order_relaxed); /* relaxed: hint */
+    } else if (rest && n < STREAM_KEEP) {
+        rest = 0;
+    } else if (rest == 0) {
+        tries = atomic_load_explicit(&mine->x_tries, memory_order_relaxed); /* relaxed: hint */
+        if (tries == 0) {
+            every = atomic_load_explicit(&mine->x_every, memory_order_relaxed); /* relaxed: hint */
+            every = every == 0 ? TRY_EVERY : every < TRY_EVERY_MAX ? 2 * every : TRY_EVERY_MAX;
+            atomic_store_explicit(&mine->x_every, every, memory_order_relaxed); /* relaxed: hint */
+            tries = every;
+            rest = REST_LEVELS;
+        }
+        tries--;
+        atomic_store_explicit(&mine->x_tries, tries, memory_order_relaxed); /* relaxed: hint */
+    }
+    atomic_store_explicit(&mine->x_rest, rest, memory_order_relaxed); /* relaxed: hint */
+    return rest;
+}
+
+void sksi_spin_rest(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint64_t index,
+                    uint64_t capacity)
 {
     /* relaxed: hint. */
-    uint64_t before = atomic_load_explicit(&mine->x_index, memory_order_relaxed);
-    uint64_t until;
+    uint64_t n = index - atomic_load_explicit(&mine->x_index, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(&mine->x_at, memory_order_relaxed), ticks, most;
+    uint32_t rest;
 
     atomic_store_explicit(&mine->x_index, index, memory_order_relaxed); /* relaxed: hint */
-    if (s->same_cpu || index - before < BURST || s->until == s->start)
+    if (s->same_cpu || s->until == s->start)
         return;
-    until = s->start + sksi_ticks_of(BURST_REST_NS);
-    for (int i = 0; i < 64 && sksi_ticks() < until; i++)
+    atomic_store_explicit(&mine->x_at, s->start, memory_order_relaxed); /* relaxed: hint */
+    rest = rest_learn(mine, n);
+    if (rest == 0)
+        return;
+    ticks = sksi_ticks_of(REST_NS) << (rest - 1);
+    if (capacity < UINT32_MAX) {
+        most = n ? (s->start - before) / n * (capacity / 4) : 0;
+        ticks = ticks < most ? ticks : most;
+    }
+    for (int i = 0; i < 256 && sksi_ticks() - s->start < ticks; i++)
         sksi_pause();
 }
 

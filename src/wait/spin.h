@@ -11,10 +11,12 @@
  * The budget learns per channel and side: a spin that was for nothing halves it, one
  * that found something doubles it.
  *
- * BURSTS  A side that moved several items since its last wait is in a stream, and
- * somewhat faster than the other.  Looking at once would take the other's cache line
- * away for every single item; so it rests for a moment first and finds several.  A
- * side that moved one item, as in a dialogue, looks at once.
+ * STREAMS  A side that is somewhat faster than the other, and looks at once, takes the
+ * other's cache line away for every single item.  In a stream it rests for a moment first and
+ * finds several.  Whether it is in one is learned too: a rest that gathered several items
+ * makes the next one longer, one for nothing ends them; after a few items at once, and now and
+ * then anyway, it is tried.  A dialogue has one item a wait and hardly ever rests.  A rest
+ * is no longer than the other side takes for a quarter of the capacity.
  *
  * SAME CPU  Each side notes the CPU that it last waited or woke somebody on.  When that
  * of the other side is the one we run on, the other side cannot be running, so we do not spin: we
@@ -33,6 +35,10 @@ struct sksi_spin_hint {
     _Atomic uint32_t x_level; /* see spin.c */
     _Atomic uint32_t x_cpu;   /* the CPU of the last wait + 1; 0: not known */
     _Atomic uint64_t x_index; /* items that the side had moved at its last wait */
+    _Atomic uint64_t x_at;    /* and when that was, ticks */
+    _Atomic uint32_t x_rest;  /* 0, or how long to rest: see spin.c */
+    _Atomic uint16_t x_tries; /* waits until a rest is tried, and how many of them next time */
+    _Atomic uint16_t x_every;
 };
 
 struct sksi_spin {
@@ -52,7 +58,8 @@ void sksi_spin_start(struct sksi_spin *s, const struct sksi_spin_hint *mine, boo
                      int64_t deadline);
 
 /* Before the first look of a side that has moved `index` items so far. */
-void sksi_spin_burst(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint64_t index);
+void sksi_spin_rest(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint64_t index,
+                    uint64_t capacity);
 
 /* Rests a little.  False when it is time to sleep. */
 bool sksi_spin_more(struct sksi_spin *s);

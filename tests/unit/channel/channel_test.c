@@ -3,7 +3,7 @@
  * channel_test.c - making channels: sizes, alignments, allocators, memory that runs out;
  * and the deadlines that every call knows.
  *
- * Covers: send.c recv.c
+ * Covers: make.c send.c recv.c
  */
 #include "plat/plat.h"
 #include "unit/channel/kit.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* send_test.c - order, capacity, batches, reservations. */
+/* send_test.c - order, capacity, batches, reservations.  Covers: send.c reserve.c */
 #include "unit/channel/kit.h"
 
 static void assert_receives(sks_receiver *rx, uint64_t from, uint64_t to)

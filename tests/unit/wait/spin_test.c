@@ -120,7 +120,7 @@ static void wake_up_that_took_any_time_leaves_a_sane_budget(void **state)
     assert_in_range(looks(&hint, false, INT64_MAX, true), 0, 200000);
 }
 
-static void burst_of_any_size_ends(void **state)
+static void rest_of_any_stream_ends(void **state)
 {
     struct sksi_spin_hint hint;
     struct sksi_spin s;
@@ -129,10 +129,10 @@ static void burst_of_any_size_ends(void **state)
     memset(&hint, 0, sizeof hint);
     for (uint64_t index = 0; index < 1000; index += index % 7 + 1) {
         sksi_spin_start(&s, &hint, index % 2, INT64_MAX);
-        sksi_spin_burst(&s, &hint, index);
+        sksi_spin_rest(&s, &hint, index, 1 + index % 100);
     }
     sksi_spin_start(&s, &hint, false, 1);
-    sksi_spin_burst(&s, &hint, UINT64_MAX);
+    sksi_spin_rest(&s, &hint, UINT64_MAX, UINT64_MAX);
     assert_true(sksi_clock_ns() > 0);
 }
 
@@ -143,4 +143,4 @@ SKS_TESTS("wait/spin", cmocka_unit_test(spin_ends_whatever_was_learned),
           cmocka_unit_test(spin_against_the_same_cpu_yields_a_few_times),
           cmocka_unit_test(side_that_waits_here_is_found_here),
           cmocka_unit_test(wake_up_that_took_any_time_leaves_a_sane_budget),
-          cmocka_unit_test(burst_of_any_size_ends))
+          cmocka_unit_test(rest_of_any_stream_ends))
