@@ -122,6 +122,7 @@ static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
     }
     if (!sksi_meet_enter(op->ch, op->side, &w))
         return -EAGAIN;
+    sksi_solo_follow(op->ch);
     in_time = meet_wait(op, &parker, deadline);
     sksi_wait_leave(&op->ch->gate, op->side, &w);
     claimed = sksi_wait_token(&parker) != 0;

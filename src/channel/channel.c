@@ -24,6 +24,7 @@ sks_sender *sks_sender_dup(sks_sender *tx)
         errno = EBUSY;
         return NULL;
     }
+    sksi_solo_leave(ch);
     more = sksi_more_need(ch) ? sksi_chan_alloc(ch, sizeof *more, SKSI_CACHE_LINE) : NULL;
     if (!more) {
         errno = ENOMEM;
@@ -54,6 +55,7 @@ sks_receiver *sks_receiver_dup(sks_receiver *rx)
         errno = EBUSY;
         return NULL;
     }
+    sksi_solo_leave(ch);
     more = sksi_more_need(ch) ? sksi_chan_alloc(ch, sizeof *more, SKSI_CACHE_LINE) : NULL;
     if (!more) {
         errno = ENOMEM;
@@ -196,6 +198,7 @@ void sks_receiver_refuse(sks_receiver *rx)
 {
     struct sksi_chan *ch = rx->ring.ch;
 
+    sksi_solo_leave(ch);
     if (ch->rx.shared)
         sksi_lock_take(&sksi_more(ch)->rx_lock);
     if (!ch->rx.refused) {

@@ -117,6 +117,7 @@ struct sksi_more {
     struct sksi_waits waits[2];
     _Atomic uint64_t x_wakes; /* threads woken through this channel */
     _Atomic uint64_t x_discarded;
+    _Atomic uint32_t x_crowd;  /* RENDEZVOUS: see solo.c */
     struct sksi_waiter *held; /* (g) RENDEZVOUS: receivers that reservations hold */
     _Atomic int64_t x_due;    /* TIMER */
     int64_t period;           /* (k) TIMER, 0: once */
@@ -438,6 +439,18 @@ static inline void sksi_count_wait(struct sksi_waits *w, uint64_t ticks)
     atomic_fetch_add_explicit(&w->x_count, 1, memory_order_relaxed);     /* relaxed: stat */
     atomic_fetch_add_explicit(&w->x_ticks, ticks, memory_order_relaxed); /* relaxed: stat */
 }
+
+/* ---- solo.c: one sender, one receiver ---------------------------------- */
+
+/* One item, waiting until the deadline at most.  False when the channel has left this way:
+ * then the caller goes on with the general one, and calls sksi_solo_follow() when it has queued
+ * up or come to a result. */
+bool sksi_solo_send(sks_sender *tx, const void *item, int64_t deadline, ssize_t *r);
+bool sksi_solo_recv(sks_receiver *rx, void *item, int64_t deadline, ssize_t *r);
+void sksi_solo_follow(struct sksi_chan *ch);
+
+/* Leaves it for good, if this is a rendezvous.  Before any other operation than those two. */
+void sksi_solo_leave(struct sksi_chan *ch);
 
 /* ---- rendezvous.c ------------------------------------------------------ */
 

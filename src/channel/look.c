@@ -28,7 +28,9 @@ static uint64_t load(const _Atomic uint64_t *x)
 /* What receivers found at their looks, what is there now, or all if it was full once. */
 static uint64_t high_water(const struct sksi_chan *ch)
 {
-    uint64_t len = sksi_ring_tail_hint(&ch->tx.ring) - sksi_ring_head_hint(&ch->rx.ring);
+    uint64_t len = ch->kind == SKSI_RENDEZVOUS
+                       ? 0
+                       : sksi_ring_tail_hint(&ch->tx.ring) - sksi_ring_head_hint(&ch->rx.ring);
     _Atomic uint32_t *high = &((struct sksi_chan *)(uintptr_t)ch)->rx.ring.x_high_water;
     uint64_t most = atomic_load_explicit(high, memory_order_relaxed); /* relaxed: stat */
 
@@ -57,6 +59,9 @@ static uint64_t stat_of(const struct sksi_chan *ch, sks_stat which)
     uint64_t discarded = m ? load(&m->x_discarded) : 0, pending = sksi_pending(ch);
     uint64_t head = sksi_ring_head_hint(&ch->rx.ring), tail = sksi_ring_tail_hint(&ch->tx.ring);
     uint64_t out = discarded + pending;
+
+    if (ch->kind == SKSI_RENDEZVOUS) /* what is only offered, or asked for, does not count */
+        head = tail = head < tail ? head : tail;
 
     switch (which) {
     case SKS_STAT_SENT:

@@ -42,6 +42,8 @@ static bool slots_make(struct sksi_shape *s, size_t *bytes)
     *bytes = 0;
     if (s->capacity == 0) {
         s->kind = SKSI_RENDEZVOUS;
+        s->slots = 2; /* solo.c */
+        return times(s->slots, s->stride, bytes);
     } else if (s->capacity == SKS_UNBOUNDED) {
         s->kind = SKSI_LIST;
     } else {

@@ -346,6 +346,7 @@ ssize_t sksi_try_peek(sks_receiver *rx, size_t n, void **slots)
 
     if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
         return aborted(rx);
+    sksi_solo_leave(ch);
     if (queue && !ch->rx.shared && !sksi_back(ch) && !ch->rx.refused && !tray)
         r = peek_in_place(rx, n, slots);
     else
@@ -427,12 +428,16 @@ static ssize_t recv_slow(sks_receiver *rx, void *items, size_t n, int64_t deadli
 /* What is left to do when the quick way has nothing; apart, so that this one has no frame. */
 SKSI_APART static int recv_hard(sks_receiver *rx, void *item, int64_t deadline)
 {
-    ssize_t r = try_one(rx, item);
+    struct sksi_chan *ch = rx->ring.ch;
+    ssize_t r;
 
-    if (r == 1)
-        return 1;
+    if (ch->kind == SKSI_RENDEZVOUS && sksi_solo_recv(rx, item, deadline, &r))
+        return (int)sksi_result(r);
+    r = try_one(rx, item);
     if (r == -EAGAIN && deadline > SKS_NOW)
         r = recv_slow(rx, item, 1, deadline);
+    if (ch->kind == SKSI_RENDEZVOUS)
+        sksi_solo_follow(ch);
     return (int)sksi_result(r);
 }
 
@@ -467,7 +472,7 @@ ssize_t sks_receiver_recv_many(sks_receiver *rx, void *items, size_t n, int64_t 
     if (n == 0)
         return 0;
     if (rx->ring.ch->kind == SKSI_RENDEZVOUS)
-        n = 1;
+        return recv_hard(rx, items, deadline);
     r = sksi_try_recv(rx, items, n);
     if (r == -EAGAIN && deadline > SKS_NOW)
         r = recv_slow(rx, items, n, deadline);

@@ -59,6 +59,7 @@ ssize_t sksi_try_reserve(sks_sender *tx, size_t n, void **slots)
         sksi_sender_unreserve(tx);
     if (sksi_send_ended(tx))
         return sksi_chan_send_end(ch);
+    sksi_solo_leave(ch);
     if (ch->tx_shared || ch->kind == SKSI_RENDEZVOUS)
         r = reserve_tray(tx, n, slots);
     else

@@ -273,6 +273,9 @@ int sksi_select_choose(sks_select *sel, int64_t deadline, unsigned flags, struct
     int woken = -1;
     bool late = false;
 
+    for (uint32_t i = 0; i < sel->n; i++)
+        if (sksi_arm_live(&sel->arms[i]))
+            sksi_solo_leave(sel->arms[i].ch);
     for (;;) {
         int slept;
 

@@ -372,12 +372,16 @@ static ssize_t send_slow(sks_sender *tx, const void *items, size_t n, int64_t de
 /* What is left to do when the quick way is closed; apart, so that this one has no frame. */
 SKSI_APART static int send_hard(sks_sender *tx, const void *item, int64_t deadline)
 {
-    ssize_t r = try_one(tx, item);
+    struct sksi_chan *ch = tx->ring.ch;
+    ssize_t r;
 
-    if (r == 1)
-        return 0;
+    if (ch->kind == SKSI_RENDEZVOUS && sksi_solo_send(tx, item, deadline, &r))
+        return r == 1 ? 0 : (int)sksi_result(r);
+    r = try_one(tx, item);
     if (r == -EAGAIN && deadline > SKS_NOW)
         r = send_slow(tx, item, 1, deadline);
+    if (ch->kind == SKSI_RENDEZVOUS)
+        sksi_solo_follow(ch);
     return r == 1 ? 0 : (int)sksi_result(r);
 }
 
@@ -405,15 +409,20 @@ int sks_sender_try_send(sks_sender *tx, const void *item)
 
 ssize_t sks_sender_send_many(sks_sender *tx, const void *items, size_t n, int64_t deadline)
 {
+    const struct sksi_chan *ch = tx->ring.ch;
     const unsigned char *from = sksi_not_null(tx->ring.ch, items);
     size_t sent = 0;
 
+    if (ch->kind == SKSI_RENDEZVOUS) {
+        while (sent < n && send_hard(tx, from + sent * ch->item_size, deadline) == 0)
+            sent++;
+        return sent || n == 0 ? (ssize_t)sent : -1;
+    }
     while (sent < n) {
-        size_t want = tx->ring.ch->kind == SKSI_RENDEZVOUS ? 1 : n - sent;
-        ssize_t r = sksi_try_send(tx, from + sent * tx->ring.ch->item_size, want);
+        ssize_t r = sksi_try_send(tx, from + sent * ch->item_size, n - sent);
 
         if (r == -EAGAIN && deadline > SKS_NOW)
-            r = send_slow(tx, from + sent * tx->ring.ch->item_size, want, deadline);
+            r = send_slow(tx, from + sent * ch->item_size, n - sent, deadline);
         if (r < 0)
             return sent ? (ssize_t)sent : sksi_result(r);
         sent += (size_t)r;

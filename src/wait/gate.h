@@ -48,6 +48,7 @@ enum {
     SKSI_REFUSED = 4,
     SKSI_ABORTED = 8,
     SKSI_QUEUED = 16,
+    SKSI_CROWD = 32, /* for channel/solo.c: more than one thread a side, or a select */
 };
 
 enum { SKSI_SENDERS, SKSI_RECEIVERS };

@@ -2,7 +2,7 @@
 /*
  * rendezvous_test.c - capacity 0: who meets whom, from calls, reservations and selects.
  *
- * Covers: select.c select_wait.c
+ * Covers: rendezvous.c select.c select_wait.c solo.c
  */
 #include "unit/channel/kit.h"
 
