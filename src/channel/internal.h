@@ -224,6 +224,10 @@ ssize_t sksi_try_commit(sks_sender *tx, size_t n);
 ssize_t sksi_try_recv(sks_receiver *rx, void *items, size_t n);
 ssize_t sksi_try_peek(sks_receiver *rx, size_t n, void **slots);
 
+/* One item, by the shortest way; for an arm of a select. */
+ssize_t sksi_send_one(sks_sender *tx, const void *item);
+ssize_t sksi_recv_one(sks_receiver *rx, void *item);
+
 /* Takes the first n peeked items out. */
 int sksi_try_consume(sks_receiver *rx, size_t n);
 
@@ -264,6 +268,18 @@ uint64_t sksi_places_here(struct sksi_chan *ch, uint64_t tail, uint64_t n, void 
  * why none did; *wake: receivers wait.  Under (t). */
 ssize_t sksi_publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, bool *wake);
 ssize_t sksi_put(struct sksi_chan *ch, const void *items, size_t n, uint64_t kept, bool *wake);
+
+/* ---- recv.c, for peek.c ------------------------------------------------ */
+
+/* How many of n items are there; 0 at the end of stream, -EAGAIN when none yet.  Under (r). */
+ssize_t sksi_items_there(struct sksi_chan *ch, uint64_t head, size_t n);
+
+/* Takes up to n items, whatever the kind.  Not from the handle's own tray.  *from: for a
+ * tray, the index of the first; else NULL. */
+ssize_t sksi_take(sks_receiver *rx, void *items, size_t n, uint64_t *from);
+
+/* After an abort: what is buffered goes, on whichever receiver comes first. */
+ssize_t sksi_recv_aborted(sks_receiver *rx);
 
 /* ---- block.c: waiting -------------------------------------------------- */
 

@@ -42,7 +42,7 @@ static bool slots_make(struct sksi_shape *s, size_t *bytes)
     *bytes = 0;
     if (s->capacity == 0) {
         s->kind = SKSI_RENDEZVOUS;
-        s->slots = 2; /* solo.c */
+        s->slots = 2; /* see solo.c */
         return times(s->slots, s->stride, bytes);
     } else if (s->capacity == SKS_UNBOUNDED) {
         s->kind = SKSI_LIST;

@@ -73,7 +73,7 @@ uint64_t sksi_items_here(struct sksi_chan *ch, uint64_t head, uint64_t n, void *
 
 /* How many of n items are there; 0 at the end of stream, -EAGAIN when none yet.
  * Under (r). */
-static ssize_t items_there(struct sksi_chan *ch, uint64_t head, size_t n)
+ssize_t sksi_items_there(struct sksi_chan *ch, uint64_t head, size_t n)
 {
     uint64_t there = sksi_ring_items(&ch->rx.ring, &ch->tx.ring, head, n);
 
@@ -113,7 +113,7 @@ static ssize_t items_kept(struct sksi_chan *ch, uint64_t head, size_t n)
 static ssize_t queue_take(struct sksi_chan *ch, void *items, size_t n)
 {
     uint64_t head = sksi_ring_head(&ch->rx.ring), left;
-    ssize_t there = ch->rx.refused ? items_kept(ch, head, n) : items_there(ch, head, n);
+    ssize_t there = ch->rx.refused ? items_kept(ch, head, n) : sksi_items_there(ch, head, n);
     unsigned char *to = sksi_not_null(ch, items);
     size_t stride = sksi_stride(ch);
 
@@ -140,7 +140,7 @@ static ssize_t queue_take(struct sksi_chan *ch, void *items, size_t n)
 /* ---- one try ----------------------------------------------------------- */
 
 /* After an abort: what is buffered goes, on whichever receiver comes first. */
-static ssize_t aborted(sks_receiver *rx)
+ssize_t sksi_recv_aborted(sks_receiver *rx)
 {
     struct sksi_chan *ch = rx->ring.ch;
 
@@ -152,7 +152,7 @@ static ssize_t aborted(sks_receiver *rx)
 
 /* Takes up to n items, whatever the kind.  Not from the handle's own tray.  *from: for a
  * tray, the index of the first; else NULL. */
-static ssize_t take(sks_receiver *rx, void *items, size_t n, uint64_t *from)
+ssize_t sksi_take(sks_receiver *rx, void *items, size_t n, uint64_t *from)
 {
     struct sksi_chan *ch = rx->ring.ch;
     bool queue = ch->kind == SKSI_RING || ch->kind == SKSI_LIST;
@@ -185,17 +185,15 @@ ssize_t sksi_try_recv(sks_receiver *rx, void *items, size_t n)
     ssize_t r;
 
     if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
-        return aborted(rx);
+        return sksi_recv_aborted(rx);
     rx->peeked = 0;
     if (rx->tray && rx->tray->at < rx->tray->n)
         r = (ssize_t)sksi_tray_take(ch, rx->tray, items, n);
     else
-        r = take(rx, items, n, NULL);
+        r = sksi_take(rx, items, n, NULL);
     sksi_receiver_refit(rx);
     return r;
 }
-
-/* ---- one item ---------------------------------------------------------- */
 
 /* An item has just been taken the quick way, and the senders say something. */
 static void quick_took(struct sksi_chan *ch)
@@ -219,7 +217,7 @@ static inline ssize_t recv_in_turn(sks_receiver *rx, void *item, size_t size)
     uint64_t head;
 
     if (SKSI_RARE(sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED))
-        return aborted(rx);
+        return sksi_recv_aborted(rx);
     sksi_lock_take(&m->rx_lock);
     if (SKSI_RARE(m->back || ch->rx.refused)) {
         sksi_lock_drop(&m->rx_lock);
@@ -227,7 +225,7 @@ static inline ssize_t recv_in_turn(sks_receiver *rx, void *item, size_t size)
     }
     head = sksi_ring_head(r);
     if (SKSI_RARE(head >= r->limit))
-        there = items_there(ch, head, 1);
+        there = sksi_items_there(ch, head, 1);
     if (there > 0) {
         memcpy(item, r->slots + (head & r->mask) * size, size);
         sksi_ring_release(r, head + 1);
@@ -299,88 +297,6 @@ static inline bool recv_quick(sks_receiver *rx, void *item)
     }
 }
 
-/* ---- peek and consume -------------------------------------------------- */
-
-static ssize_t peek_in_place(sks_receiver *rx, size_t n, void **slots)
-{
-    struct sksi_chan *ch = rx->ring.ch;
-    uint64_t head = sksi_ring_head(&ch->rx.ring);
-    ssize_t there = items_there(ch, head, n);
-
-    if (there > 0) {
-        rx->peeked = sksi_items_here(ch, head, (uint64_t)there, slots);
-        there = (ssize_t)rx->peeked;
-    }
-    return there;
-}
-
-static ssize_t peek_tray(sks_receiver *rx, size_t n, void **slots)
-{
-    struct sksi_chan *ch = rx->ring.ch;
-    struct sksi_tray *t = sksi_tray_ready(ch, &rx->tray, n);
-    ssize_t r;
-
-    if (!t)
-        return -ENOMEM;
-    if (t->at == t->n) {
-        if (n > t->capacity)
-            n = t->capacity;
-        if (sksi_stride(ch) != ch->item_size)
-            n = 1;
-        r = take(rx, sksi_tray_slot(ch, t, 0), n, &t->from);
-        if (r <= 0)
-            return r;
-        t->at = 0;
-        t->n = (uint32_t)r;
-    }
-    *slots = sksi_tray_slot(ch, t, t->at);
-    return t->n - t->at < n ? (ssize_t)(t->n - t->at) : (ssize_t)n;
-}
-
-ssize_t sksi_try_peek(sks_receiver *rx, size_t n, void **slots)
-{
-    struct sksi_chan *ch = rx->ring.ch;
-    bool queue = ch->kind == SKSI_RING || ch->kind == SKSI_LIST;
-    bool tray = rx->tray && rx->tray->at < rx->tray->n;
-    ssize_t r;
-
-    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
-        return aborted(rx);
-    sksi_solo_leave(ch);
-    if (queue && !ch->rx.shared && !sksi_back(ch) && !ch->rx.refused && !tray)
-        r = peek_in_place(rx, n, slots);
-    else
-        r = peek_tray(rx, n, slots);
-    sksi_receiver_refit(rx);
-    return r;
-}
-
-int sksi_try_consume(sks_receiver *rx, size_t n)
-{
-    struct sksi_chan *ch = rx->ring.ch;
-    struct sksi_tray *t = rx->tray;
-
-    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
-        return (int)aborted(rx);
-    if (n == 0) {
-        sksi_receiver_unpeek(rx);
-        return 0;
-    }
-    if (n <= rx->peeked) {
-        sksi_ring_release(&ch->rx.ring, sksi_ring_head(&ch->rx.ring) + n);
-        rx->peeked = 0;
-        sksi_receiver_refit(rx);
-        sksi_notify(ch, SKSI_SENDERS, n);
-        return 0;
-    }
-    if (!t || n > t->n - t->at)
-        return -EINVAL;
-    t->at += (uint32_t)n;
-    sksi_tray_settle(ch, n);
-    sksi_receiver_unpeek(rx);
-    return 0;
-}
-
 /* ---- waiting ----------------------------------------------------------- */
 
 bool sksi_recv_ready(const sks_receiver *rx)
@@ -399,14 +315,18 @@ bool sksi_recv_ready(const sks_receiver *rx)
     return sksi_ring_tail_hint(&ch->tx.ring) != sksi_ring_head_hint(&ch->rx.ring);
 }
 
+ssize_t sksi_recv_one(sks_receiver *rx, void *item)
+{
+    if (!recv_quick(rx, item))
+        return sksi_recv_ready(rx) ? try_one(rx, item) : -EAGAIN;
+    if (sksi_quick_took_flags(&rx->ring))
+        sks_receiver_took_(rx);
+    return 1;
+}
+
 static ssize_t recv_once(struct sksi_op *op)
 {
     return op->n == 1 ? try_one(op->rx, op->items) : sksi_try_recv(op->rx, op->items, op->n);
-}
-
-static ssize_t peek_once(struct sksi_op *op)
-{
-    return sksi_try_peek(op->rx, op->n, op->slots);
 }
 
 static ssize_t recv_slow(sks_receiver *rx, void *items, size_t n, int64_t deadline)
@@ -477,25 +397,4 @@ ssize_t sks_receiver_recv_many(sks_receiver *rx, void *items, size_t n, int64_t 
     if (r == -EAGAIN && deadline > SKS_NOW)
         r = recv_slow(rx, items, n, deadline);
     return sksi_result(r);
-}
-
-ssize_t sks_receiver_peek(sks_receiver *rx, size_t n, void **slots, int64_t deadline)
-{
-    struct sksi_op op = {
-        .try_once = peek_once,
-        .ch = rx->ring.ch,
-        .rx = rx,
-        .slots = slots,
-        .n = n,
-        .side = SKSI_RECEIVERS,
-    };
-
-    if (n == 0 || !slots)
-        return sksi_result(-EINVAL);
-    return sksi_result(sksi_block(&op, deadline));
-}
-
-int sks_receiver_consume(sks_receiver *rx, size_t n)
-{
-    return (int)sksi_result(sksi_try_consume(rx, n));
 }

@@ -48,9 +48,11 @@ static ssize_t arm_look(const struct sksi_arm *a)
 static ssize_t arm_try(sks_select *sel, const struct sksi_arm *a, unsigned flags)
 {
     if (flags & SKS_SELECT_READY)
-        return arm_look(a);
+        return arm_ready(a) ? arm_look(a) : -EAGAIN;
     if (a->item)
-        return a->tx ? sksi_try_send(a->tx, a->item, 1) : sksi_try_recv(a->rx, a->item, 1);
+        return a->tx ? sksi_send_one(a->tx, a->item) : sksi_recv_one(a->rx, a->item);
+    if (!arm_ready(a))
+        return -EAGAIN;
     return a->tx ? sksi_try_reserve(a->tx, 1, &sel->slot) : sksi_try_peek(a->rx, 1, &sel->slot);
 }
 
@@ -67,13 +69,11 @@ static uint32_t next_random(sks_select *sel)
 }
 
 /* The arm to try as the k-th: shuffles as it goes (Fisher and Yates). */
-static uint32_t pick(sks_select *sel, uint32_t k, unsigned flags)
+static uint32_t pick(sks_select *sel, uint32_t k, uint32_t random)
 {
     uint32_t j, t;
 
-    if (flags & SKS_SELECT_BIASED)
-        return k;
-    j = k + (uint32_t)(((uint64_t)next_random(sel) * (sel->n - k)) >> 32);
+    j = k + (uint32_t)(((uint64_t)random * (sel->n - k)) >> 32);
     t = sel->order[j];
     sel->order[j] = sel->order[k];
     sel->order[k] = t;
@@ -83,10 +83,10 @@ static uint32_t pick(sks_select *sel, uint32_t k, unsigned flags)
 static bool try_all(sks_select *sel, unsigned flags, struct sksi_outcome *out)
 {
     for (uint32_t k = 0; k < sel->n; k++) {
-        uint32_t i = pick(sel, k, flags);
+        uint32_t i = flags & SKS_SELECT_BIASED ? k : pick(sel, k, next_random(sel));
         const struct sksi_arm *a = &sel->arms[i];
 
-        if (!sksi_arm_live(a) || !arm_ready(a))
+        if (!sksi_arm_live(a))
             continue;
         out->r = arm_try(sel, a, flags);
         if (out->r != -EAGAIN) {

@@ -348,6 +348,13 @@ bool sksi_send_ready(const sks_sender *tx)
     return used + sksi_promised(ch) < ch->capacity;
 }
 
+ssize_t sksi_send_one(sks_sender *tx, const void *item)
+{
+    if (send_quick(tx, item))
+        return sksi_quick_sent_flags(&tx->ring) ? quick_sent(tx->ring.ch) : 1;
+    return sksi_send_ready(tx) ? try_one(tx, item) : -EAGAIN;
+}
+
 static ssize_t send_once(struct sksi_op *op)
 {
     return op->n == 1 ? try_one(op->tx, op->items) : sksi_try_send(op->tx, op->items, op->n);

@@ -158,9 +158,37 @@ static bool solo_meet(struct sksi_chan *ch, int side, uint64_t k, int64_t deadli
 
 /* ---- send and receive -------------------------------------------------- */
 
-static unsigned char *place(struct sksi_chan *ch, uint64_t k)
+/* A small item lies in the line of the sender's index. */
+static void put(struct sksi_chan *ch, uint64_t k, const void *item)
 {
-    return ch->tx.ring.slots + (k & 1) * sksi_stride(ch);
+    uint64_t word = 0;
+
+    if (ch->item_size == sizeof word) {
+        memcpy(&word, item, sizeof word);
+    } else if (ch->item_size < sizeof word) {
+        memcpy(&word, item, ch->item_size);
+    } else {
+        sksi_copy(ch->tx.ring.slots + (k & 1) * sksi_stride(ch), item, ch->item_size);
+        return;
+    }
+    /* relaxed: owner, published with the index. */
+    atomic_store_explicit(&ch->tx.ring.x_express[k & 1], word, memory_order_relaxed);
+}
+
+static void take(struct sksi_chan *ch, uint64_t k, void *item)
+{
+    uint64_t word;
+
+    if (ch->item_size > sizeof word) {
+        sksi_copy(item, ch->tx.ring.slots + (k & 1) * sksi_stride(ch), ch->item_size);
+        return;
+    }
+    /* relaxed: owner, the sender stores it before the index [A1]. */
+    word = atomic_load_explicit(&ch->tx.ring.x_express[k & 1], memory_order_relaxed);
+    if (ch->item_size == sizeof word)
+        memcpy(item, &word, sizeof word);
+    else
+        memcpy(item, &word, ch->item_size);
 }
 
 bool sksi_solo_send(sks_sender *tx, const void *item, int64_t deadline, ssize_t *r)
@@ -178,7 +206,7 @@ bool sksi_solo_send(sks_sender *tx, const void *item, int64_t deadline, ssize_t 
     }
     if (deadline <= SKS_NOW && !met(ch, SKSI_SENDERS, k))
         return true;
-    sksi_copy(place(ch, k), item, ch->item_size);
+    put(ch, k, item);
     /* [R1] the item is in its place. */
     atomic_store_explicit(&ch->tx.ring.x_tail, k + 1, memory_order_release);
     if (solo_meet(ch, SKSI_SENDERS, k, deadline)) {
@@ -211,7 +239,7 @@ bool sksi_solo_recv(sks_receiver *rx, void *item, int64_t deadline, ssize_t *r)
         /* [R2] the item before has been copied out. */
         atomic_store_explicit(&ch->rx.ring.x_head, k + 1, memory_order_release);
         if (solo_meet(ch, SKSI_RECEIVERS, k, deadline)) {
-            sksi_copy(item, place(ch, k), ch->item_size);
+            take(ch, k, item);
             *r = 1;
             return true;
         }

@@ -2,7 +2,7 @@
 /*
  * recv_test.c - batches, peeked items, who gets them when they are given back.
  *
- * Covers: recv.c tray.c
+ * Covers: peek.c recv.c tray.c
  */
 #include "unit/channel/kit.h"
 
