@@ -31,6 +31,27 @@ static struct sksi_spin_hint *hints_of(struct sksi_chan *ch, struct sksi_spin_hi
     return none;
 }
 
+void sksi_count_wait(struct sksi_chan *ch, int side, uint64_t ticks)
+{
+    bool shared = side == SKSI_SENDERS ? ch->tx_shared : ch->rx.shared;
+    struct sksi_more *m = sksi_more(ch);
+    struct sksi_waits *w;
+
+    if (!m)
+        return;
+    w = &m->waits[side];
+    if (shared) {
+        atomic_fetch_add_explicit(&w->x_count, 1, memory_order_relaxed);     /* relaxed: stat */
+        atomic_fetch_add_explicit(&w->x_ticks, ticks, memory_order_relaxed); /* relaxed: stat */
+        return;
+    }
+    /* relaxed: stat, stored by one thread. */
+    ticks += atomic_load_explicit(&w->x_ticks, memory_order_relaxed);
+    atomic_store_explicit(&w->x_ticks, ticks, memory_order_relaxed);
+    atomic_store_explicit(&w->x_count, atomic_load_explicit(&w->x_count, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
 void sksi_wake(struct sksi_chan *ch, int side, uint64_t n)
 {
     struct sksi_more *m = sksi_more(ch);
@@ -144,13 +165,9 @@ static ssize_t meet_turn(struct sksi_op *op, int64_t deadline)
 
 ssize_t sksi_block(struct sksi_op *op, int64_t deadline)
 {
-    ssize_t r = op->try_once(op);
-    struct sksi_more *m;
-    uint64_t start;
+    uint64_t start = sksi_ticks();
+    ssize_t r;
 
-    if (r != -EAGAIN || deadline <= SKS_NOW)
-        return r;
-    start = sksi_ticks();
     for (;;) {
         bool in_time = true;
 
@@ -170,8 +187,6 @@ ssize_t sksi_block(struct sksi_op *op, int64_t deadline)
             break;
         }
     }
-    m = sksi_more(op->ch);
-    if (m)
-        sksi_count_wait(&m->waits[op->side], sksi_ticks() - start);
+    sksi_count_wait(op->ch, op->side, sksi_ticks() - start);
     return r;
 }

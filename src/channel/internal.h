@@ -296,7 +296,7 @@ struct sksi_op {
     int side;
 };
 
-/* Waits until the deadline at most.  As try_once, or -ETIMEDOUT. */
+/* After a try that gave -EAGAIN: waits until the deadline at most.  As try_once, or -ETIMEDOUT. */
 ssize_t sksi_block(struct sksi_op *op, int64_t deadline);
 
 /* Shows *tray with room for up to n items, NULL when there is no memory. */
@@ -450,11 +450,8 @@ static inline void sksi_copy(void *to, const void *from, size_t size)
     }
 }
 
-static inline void sksi_count_wait(struct sksi_waits *w, uint64_t ticks)
-{
-    atomic_fetch_add_explicit(&w->x_count, 1, memory_order_relaxed);     /* relaxed: stat */
-    atomic_fetch_add_explicit(&w->x_ticks, ticks, memory_order_relaxed); /* relaxed: stat */
-}
+/* One operation of the side waited for so long. */
+void sksi_count_wait(struct sksi_chan *ch, int side, uint64_t ticks);
 
 /* ---- solo.c: one sender, one receiver ---------------------------------- */
 

@@ -107,10 +107,12 @@ ssize_t sks_receiver_peek(sks_receiver *rx, size_t n, void **slots, int64_t dead
         .n = n,
         .side = SKSI_RECEIVERS,
     };
+    ssize_t r;
 
     if (n == 0 || !slots)
         return sksi_result(-EINVAL);
-    return sksi_result(sksi_block(&op, deadline));
+    r = sksi_try_peek(rx, n, slots);
+    return sksi_result(r == -EAGAIN && deadline > SKS_NOW ? sksi_block(&op, deadline) : r);
 }
 
 int sks_receiver_consume(sks_receiver *rx, size_t n)

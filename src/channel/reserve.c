@@ -165,10 +165,12 @@ ssize_t sks_sender_reserve(sks_sender *tx, size_t n, void **slots, int64_t deadl
         .n = n,
         .side = SKSI_SENDERS,
     };
+    ssize_t r;
 
     if (n == 0 || !slots)
         return sksi_result(-EINVAL);
-    return sksi_result(sksi_block(&op, deadline));
+    r = sksi_try_reserve(tx, n, slots);
+    return sksi_result(r == -EAGAIN && deadline > SKS_NOW ? sksi_block(&op, deadline) : r);
 }
 
 ssize_t sks_sender_commit(sks_sender *tx, size_t n)

@@ -95,7 +95,6 @@ static bool solo_sleep(struct sksi_chan *ch, int side, uint64_t k, int64_t deadl
 /* Waits until the other side has gone beyond k.  False: the deadline, or an end. */
 static bool solo_wait(struct sksi_chan *ch, int side, uint64_t k, int64_t deadline)
 {
-    struct sksi_more *m = sksi_more(ch);
     uint64_t start;
 
     if (met(ch, side, k))
@@ -107,7 +106,7 @@ static bool solo_wait(struct sksi_chan *ch, int side, uint64_t k, int64_t deadli
         if (!solo_spin(ch, side, k, deadline) && !solo_sleep(ch, side, k, deadline))
             break;
     }
-    sksi_count_wait(&m->waits[side], sksi_ticks() - start);
+    sksi_count_wait(ch, side, sksi_ticks() - start);
     return met(ch, side, k);
 }
 
