@@ -14,7 +14,12 @@
 #include <atomic_queue/atomic_queue.h>
 #include <cstring>
 
+#if ITEM_SIZE == 8 /* the slot is the item; this number is none */
+using ring =
+    atomic_queue::AtomicQueueB<uint64_t, std::allocator<uint64_t>, END_MARK - 1, true, false, true>;
+#else
 using ring = atomic_queue::AtomicQueueB2<item, std::allocator<item>, true, false, true>;
+#endif
 
 struct queue {
     ring r;
@@ -53,7 +58,11 @@ static inline void peer_send(peer_tx *tx, const item *it)
 {
     unsigned round = 0;
 
+#if ITEM_SIZE == 8
+    while (!(*tx)->r.try_push(it->w[0]))
+#else
     while (!(*tx)->r.try_push(*it))
+#endif
         spin_wait(&round);
 }
 
@@ -61,7 +70,11 @@ static inline int peer_recv(peer_rx *rx, item *it)
 {
     unsigned round = 0;
 
+#if ITEM_SIZE == 8
+    while (!(*rx)->r.try_pop(it->w[0]))
+#else
     while (!(*rx)->r.try_pop(*it))
+#endif
         spin_wait(&round);
     return !item_is_end(it);
 }

@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -60,7 +61,8 @@ static bool number_key(struct conf *c, const char *arg)
     } keys[] = {
         {"size", &c->size},   {"cap", &c->cap},     {"senders", &c->senders},
         {"batch", &c->batch}, {"gap", &c->gap_us},  {"receivers", &c->receivers},
-        {"dirs", &c->dirs},   {"pairs", &c->pairs},
+        {"dirs", &c->dirs},   {"pairs", &c->pairs}, {"workers", &c->workers},
+        {"steps", &c->steps},
     };
     const char *v;
 
@@ -87,6 +89,7 @@ struct conf conf_parse(int argc, char **argv)
         .gap_us = 50,
         .dirs = 1,
         .pairs = 20000,
+        .workers = 1,
     };
     const char *v;
 
@@ -251,12 +254,56 @@ long thread_sleeps(void)
     return ru.ru_nvcsw;
 }
 
-long process_sleeps(void)
+long others_sleeps(void)
 {
     struct rusage ru;
 
     getrusage(RUSAGE_SELF, &ru);
-    return ru.ru_nvcsw;
+    return ru.ru_nvcsw - thread_sleeps();
+}
+
+/* The CPU clock of a thread of this process, as <linux/posix-timers.h> has it. */
+static double thread_ns(long tid)
+{
+    struct timespec t;
+
+    if (clock_gettime((clockid_t)(~(unsigned)tid << 3 | 6), &t) != 0)
+        die("no clock of thread %ld", tid);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+double others_ns(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *task;
+    double ns = 0;
+
+    if (tasks == NULL)
+        die("/proc/self/task: cannot read");
+    while ((task = readdir(tasks)) != NULL) {
+        long tid = strtol(task->d_name, NULL, 10);
+
+        if (tid > 0 && tid != gettid())
+            ns += thread_ns(tid);
+    }
+    closedir(tasks);
+    return ns;
+}
+
+void idle_print(const struct conf *c)
+{
+    int64_t t0;
+    double ns;
+    long sleeps;
+
+    sleep_ns(200000000); /* until they have gone to sleep */
+    sleeps = others_sleeps();
+    ns = others_ns();
+    t0 = now_ns();
+    sleep_ns((int64_t)(c->secs * 1e9));
+    ns = others_ns() - ns;
+    sleeps = others_sleeps() - sleeps;
+    printf("%.6g ns/s sleeps=%ld\n", ns * 1e9 / (double)(now_ns() - t0), sleeps);
 }
 
 double resident_bytes(void)

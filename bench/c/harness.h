@@ -40,7 +40,7 @@ struct conf {
     const char *api; /* "one", "many" or "inplace" */
     enum place place;
     double secs;
-    unsigned size, cap, senders, receivers, batch, gap_us, dirs, pairs;
+    unsigned size, cap, senders, receivers, batch, gap_us, dirs, pairs, workers, steps;
 };
 
 /* One per thread that counts; written by it, read by the window. */
@@ -75,9 +75,15 @@ void trips_init(struct trips *t, size_t max);
 void trips_add(struct trips *t, int64_t ns);
 void trips_print(struct trips *t, double mean, double sleeps);
 
-/* Voluntary context switches of the calling thread, or of the process. */
+/* Voluntary context switches of the calling thread, or of the others. */
 long thread_sleeps(void);
-long process_sleeps(void);
+long others_sleeps(void);
+
+/* CPU time of all threads but the calling one. */
+double others_ns(void);
+
+/* What the others use while the calling thread sleeps for a window; prints it. */
+void idle_print(const struct conf *c);
 
 /* What the process holds now: resident bytes, and all kernel slabs of the machine. */
 double resident_bytes(void);
@@ -100,6 +106,15 @@ static inline void cpu_pause(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+}
+
+/* The work of an item: each step waits for the one before.  As many everywhere, so it is
+ * CPU time, not time on the clock, which would also pass while a thread has no CPU. */
+static inline void work_on(uint64_t v, unsigned steps)
+{
+    for (; steps > 0; steps--)
+        v = (v ^ v >> 29) * 0x9e3779b97f4a7c15;
+    __asm__ volatile("" : : "r"(v));
 }
 
 /* How spinning peers wait: pause, and give the CPU away every 64 pauses, or at

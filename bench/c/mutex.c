@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mutex.c - peer: the ring with one mutex and two condition variables that one
- * writes by hand.  It signals only when somebody waits.
+ * writes by hand.  It signals only when somebody waits, and after the unlock, so that
+ * who wakes does not find the mutex taken.
  */
 #include "item.h"
 
@@ -75,10 +76,13 @@ static void peer_end(peer_tx *tx, unsigned receivers)
 static inline void peer_send_many(peer_tx *tx, const struct item *items, size_t n)
 {
     struct queue *q = *tx;
+    unsigned waiting;
 
     pthread_mutex_lock(&q->lock);
     for (size_t i = 0; i < n; i++) {
         while (q->len == q->cap) {
+            if (q->wait_filled > 0)
+                pthread_cond_broadcast(&q->filled);
             q->wait_room++;
             pthread_cond_wait(&q->room, &q->lock);
             q->wait_room--;
@@ -86,16 +90,20 @@ static inline void peer_send_many(peer_tx *tx, const struct item *items, size_t 
         size_t at = q->head + q->len++;
 
         q->items[at < q->cap ? at : at - q->cap] = items[i];
-        if (q->wait_filled > 0)
-            pthread_cond_signal(&q->filled);
     }
+    waiting = q->wait_filled;
     pthread_mutex_unlock(&q->lock);
+    if (waiting > 1 && n > 1)
+        pthread_cond_broadcast(&q->filled);
+    else if (waiting > 0)
+        pthread_cond_signal(&q->filled);
 }
 
 static inline size_t peer_recv_many(peer_rx *rx, struct item *items, size_t n)
 {
     struct queue *q = *rx;
     size_t got = 0;
+    unsigned waiting;
 
     pthread_mutex_lock(&q->lock);
     while (q->len == 0 && !q->ended) {
@@ -108,9 +116,12 @@ static inline size_t peer_recv_many(peer_rx *rx, struct item *items, size_t n)
         q->head = q->head + 1 < q->cap ? q->head + 1 : 0;
         q->len--;
     }
-    if (q->wait_room > 0)
-        pthread_cond_signal(&q->room);
+    waiting = q->wait_room;
     pthread_mutex_unlock(&q->lock);
+    if (waiting > 1 && n > 1)
+        pthread_cond_broadcast(&q->room);
+    else if (waiting > 0)
+        pthread_cond_signal(&q->room);
     return got;
 }
 

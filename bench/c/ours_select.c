@@ -15,7 +15,7 @@
 
 #define MAX_ARMS 16
 
-static bool stop;
+static bool stop LINE_APART;
 
 /* ---- select-rx --------------------------------------------------------- */
 
@@ -24,14 +24,14 @@ struct sender {
     sks_sender *tx;
     uint64_t sent;
     pthread_t thread;
-};
+} LINE_APART;
 
 struct collector {
     const struct conf *c;
     sks_receiver *rx[MAX_ARMS];
     uint64_t got[MAX_ARMS];
     struct counter *count;
-};
+} LINE_APART;
 
 static void *sender_run(void *arg)
 {
@@ -118,7 +118,7 @@ struct side {
     sks_receiver *rx[2];
     uint64_t sent[2], got[2];
     struct counter *count;
-};
+} LINE_APART;
 
 /* Arms 0 and 1 send, 2 and 3 receive. */
 static void both_stop_sending(struct side *s, sks_select *sel)

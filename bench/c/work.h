@@ -17,6 +17,7 @@
  *   PEER_MANY     peer_send_many(&tx, items, n), peer_recv_many(&rx, items, n)
  *   PEER_INPLACE  peer_reserve, peer_commit, peer_peek, peer_consume
  *   PEER_FDS      descriptors that one direction takes; memory is the kernel's too
+ *   PEER_BEFORE   what to do before any workload
  *
  * and includes this file, which defines work8() or work64() for main.c.
  */
@@ -54,7 +55,7 @@ static void peer_pair_close(struct duplex *d)
 }
 #endif
 
-/* One thread of a workload. */
+/* One thread of a workload, on lines of its own: two threads write here all the time. */
 struct job {
     const struct conf *c;
     pthread_t thread;
@@ -63,9 +64,9 @@ struct job {
     unsigned id;
     bool *stop;
     struct counter *count;
-    unsigned *left;    /* senders that have not finished */
+    unsigned *left;      /* senders that have not finished */
     uint64_t moved, sum; /* items, and the sum of their numbers */
-};
+} LINE_APART;
 
 static void sender_ends(struct job *j)
 {
@@ -198,9 +199,9 @@ static const struct api apis[] = {
 static void run_spsc(const struct conf *c)
 {
     static struct counter count;
+    static struct job tx, rx;
+    static bool stop LINE_APART;
     const struct api *api = NULL;
-    struct job tx, rx;
-    bool stop = false;
     unsigned left = 1;
     double rate;
 
@@ -209,7 +210,6 @@ static void run_spsc(const struct conf *c)
             api = &apis[i];
     if (api == NULL || c->batch > MAX_BATCH)
         die("api=%s batch=%u: not here", c->api, c->batch);
-    memset(&tx, 0, sizeof(tx));
     tx.c = c;
     tx.stop = &stop;
     tx.count = &count;
@@ -223,8 +223,7 @@ static void run_spsc(const struct conf *c)
     thread_join(rx.thread);
     peer_rx_close(rx.rx);
     if (tx.moved != rx.moved)
-        die("sent %llu, received %llu", (unsigned long long)tx.moved,
-            (unsigned long long)rx.moved);
+        die("sent %llu, received %llu", (unsigned long long)tx.moved, (unsigned long long)rx.moved);
     printf("%.6g msg/s\n", rate);
 }
 
@@ -275,9 +274,9 @@ static void run_mpmc(const struct conf *c)
 {
     static struct job tx[MAX_THREADS], rx[MAX_THREADS];
     static struct counter counts[MAX_THREADS];
+    static bool stop LINE_APART;
     uint64_t sent = 0, received = 0, sum_tx = 0, sum_rx = 0;
     unsigned left = c->senders;
-    bool stop = false;
     double rate;
 
     if (c->senders > MAX_THREADS || c->receivers > MAX_THREADS)
@@ -324,10 +323,14 @@ static void run_mpmc(const struct conf *c)
 #ifdef __cplusplus
 extern "C"
 #endif
-void WORK_ENTRY(const struct conf *c);
+    void
+    WORK_ENTRY(const struct conf *c);
 
 void WORK_ENTRY(const struct conf *c)
 {
+#ifdef PEER_BEFORE
+    PEER_BEFORE(c);
+#endif
     if (conf_is(c, "spsc"))
         run_spsc(c);
     else if (conf_is(c, "mpmc"))

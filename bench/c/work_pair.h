@@ -23,29 +23,34 @@ struct echo {
 static void *echo_run(void *arg)
 {
     struct echo *e = (struct echo *)arg;
+    peer_rx rx = e->d->rx[1]; /* copies: the ends of both threads lie side by side */
+    peer_tx tx = e->d->tx[1];
     struct item it;
+    uint64_t n = 0;
     long before = thread_sleeps();
 
     place_thread(e->c, 1);
-    while (peer_recv(&e->d->rx[1], &it) != 0) {
-        item_check(&it, e->trips);
-        e->trips++;
+    while (peer_recv(&rx, &it) != 0) {
+        item_check(&it, n++);
         if (e->gap_ns > 0)
             spin_until(now_ns() + e->gap_ns);
-        peer_send(&e->d->tx[1], &it);
+        peer_send(&tx, &it);
     }
+    e->d->rx[1] = rx;
+    e->d->tx[1] = tx;
+    e->trips = n;
     e->sleeps = thread_sleeps() - before;
     return NULL;
 }
 
-static void trip(struct duplex *d, uint64_t number)
+static inline void trip(peer_tx *tx, peer_rx *rx, uint64_t number)
 {
     struct item it;
 
     memset(&it, 0, sizeof(it));
     item_set(&it, number);
-    peer_send(&d->tx[0], &it);
-    if (peer_recv(&d->rx[0], &it) == 0)
+    peer_send(tx, &it);
+    if (peer_recv(rx, &it) == 0)
         die("the echo has ended");
     item_check(&it, number);
 }
@@ -61,10 +66,14 @@ static void run_rtt(const struct conf *c, int64_t gap_ns)
     struct trips trips;
     uint64_t n = 0, measured = 0;
     pthread_t thread;
+    peer_tx tx;
+    peer_rx rx;
     long sleeps;
 
     trips_init(&trips, TRIPS_MAX);
     peer_pair_open(c, &d);
+    tx = d.tx[0];
+    rx = d.rx[0];
     place_thread(c, 0);
     thread = thread_start(echo_run, &e);
     sleeps = thread_sleeps();
@@ -75,15 +84,17 @@ static void run_rtt(const struct conf *c, int64_t gap_ns)
             spin_until(now_ns() + gap_ns);
         t0 = now_ns();
         for (unsigned i = 0; i < group; i++)
-            trip(&d, n++);
+            trip(&tx, &rx, n++);
         t1 = now_ns();
         if (t0 >= from) {
             trips_add(&trips, (t1 - t0) / group - gap_ns);
             total += t1 - t0 - gap_ns * group;
             measured += group;
         }
-    } while (t1 < to);
+    } while (t1 < to || measured == 0);
     sleeps = thread_sleeps() - sleeps;
+    d.rx[0] = rx;
+    d.tx[0] = tx;
     peer_end(&d.tx[0], 1);
     thread_join(thread);
     if (e.trips != n)
@@ -204,44 +215,15 @@ static void *idle_send(void *arg)
     return NULL;
 }
 
-static double cpu_ns(pthread_t thread)
-{
-    struct timespec t;
-    clockid_t clock;
-
-    if (pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &t) != 0)
-        die("no clock of a thread");
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static long others_sleeps(void)
-{
-    return process_sleeps() - thread_sleeps();
-}
-
 /* One thread blocked for room, one for an item; what they use meanwhile. */
 static void run_idle(const struct conf *c)
 {
     static struct duplex d;
-    struct timespec nap = {0, 200000000};
-    pthread_t rx, tx;
-    int64_t t0;
-    double ns;
-    long sleeps;
 
     peer_pair_open(c, &d);
-    rx = thread_start(idle_recv, &d);
-    tx = thread_start(idle_send, &d);
-    nanosleep(&nap, NULL);
-    nap.tv_sec = (time_t)c->secs;
-    nap.tv_nsec = (long)((c->secs - (double)nap.tv_sec) * 1e9);
-    sleeps = others_sleeps();
-    ns = cpu_ns(rx) + cpu_ns(tx);
-    t0 = now_ns();
-    nanosleep(&nap, NULL);
-    ns = cpu_ns(rx) + cpu_ns(tx) - ns;
-    sleeps = others_sleeps() - sleeps;
-    printf("%.6g ns/s sleeps=%ld\n", ns * 1e9 / (double)(now_ns() - t0), sleeps);
+    thread_start(idle_recv, &d);
+    thread_start(idle_send, &d);
+    idle_print(c);
     fflush(stdout);
     _exit(0);
 }

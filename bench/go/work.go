@@ -197,7 +197,7 @@ func runRtt(gap time.Duration) {
 			total += d
 			measured += uint64(group)
 		}
-		if !t1.Before(to) {
+		if !t1.Before(to) && measured > 0 {
 			break
 		}
 	}
