@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """rows.py - what is measured: one Row a table, the first peer of each is ours."""
 
+import os
 from dataclasses import dataclass, field
 
 
@@ -13,14 +14,17 @@ class Row:
     peers: dict  # label: command line without place and secs
     extra: str = ""  # keys of what the peers print behind the value, shown too
     secs: float = 0  # 0: as the command line says
+    once: bool = False  # in the first round only, whatever others do meanwhile
     only: dict = field(default_factory=dict)  # label: places, where not all
 
 
 PIN, FREE, ONE = "pin", "free", "one"
 ALL = [PIN, FREE, ONE]
 RUST = ["crossbeam", "flume", "std"]
-SPIN = ["boost", "ck", "atomic_queue"]
+SPIN = ["boost", "ck", "rte", "atomic_queue"]
+MESSAGE = ["glib", "zmq", "nng"]
 KERNEL = ["pipe", "unix", "seqpacket"]
+STEPS = 750  # of work_on() in c/harness.h: 1 us on this machine; row work-time says it of yours
 
 
 def command(label, rest):
@@ -30,7 +34,8 @@ def command(label, rest):
     if label.endswith("-many"):
         return ["peer-" + label[:-5]] + rest + ["api=many"]
     if label.endswith("-inplace"):
-        return ["peer-" + label[:-8]] + rest + ["api=inplace"]
+        batch = [] if any(r.startswith("batch=") for r in rest) else ["batch=1"]
+        return ["peer-" + label[:-8]] + rest + ["api=inplace"] + batch
     return ["peer-" + label] + rest
 
 
@@ -41,8 +46,10 @@ def peers(labels, rest, rename=None):
 
 
 def spsc(size):
-    singles = ["ours", "ours-typed"] + SPIN + RUST + ["go", "mutex"] + KERNEL
-    batches = ["ours-many", "ours-inplace", "boost-many", "mutex-many", "pipe-many", "unix-many"]
+    singles = (["ours", "ours-typed", "ours-inplace"] + SPIN + RUST + ["go", "mutex"] + MESSAGE +
+               KERNEL)
+    batches = ["ours-many", "ours-inplace", "boost-many", "rte-many", "mutex-many", "pipe-many",
+               "unix-many"]
     return [
         Row(f"spsc{size}", f"one sender, one receiver, {size}-byte items, capacity 1024: items/s",
             "higher", ALL, peers(singles, f"spsc size={size} cap=1024")),
@@ -52,8 +59,9 @@ def spsc(size):
 
 
 def round_trips():
-    busy = ["ours", "ours-stream", "line", "futex"] + SPIN + RUST + ["go", "mutex"] + KERNEL
-    asleep = ["ours", "ours-stream", "futex"] + RUST + ["go", "mutex"] + KERNEL
+    busy = (["ours", "ours-stream", "line", "futex"] + SPIN + RUST + ["go", "mutex"] + MESSAGE +
+            KERNEL)
+    asleep = ["ours", "ours-stream", "futex"] + RUST + ["go", "mutex"] + MESSAGE + KERNEL
     return [
         Row("rtt8", "round trip of 8 bytes, both sides waiting for nothing else: ns",
             "lower", ALL, peers(busy, "rtt cap=1024"), extra="mean sleeps"),
@@ -65,11 +73,13 @@ def round_trips():
 
 def many():
     rename = {"boost": "boost-mpmc", "ck": "ck-mpmc"}
-    two = ["ours", "crossbeam", "flume", "go", "boost", "ck", "mutex"] + KERNEL
-    four = [l for l in two if l != "ck"]  # it all but stops with more threads than CPUs
+    four = ["ours", "crossbeam", "flume", "go", "boost", "rte-hts", "mutex", "glib"] + KERNEL
+    # These two all but stop with more threads than CPUs.
+    two = four[:6] + ["rte-mpmc", "ck"] + four[6:]
     return [
         Row("mpmc2x2", "two senders, two receivers, 8-byte items, capacity 1024: items/s",
-            "higher", [PIN, FREE], peers(two, "mpmc senders=2 receivers=2", rename)),
+            "higher", [PIN, FREE], peers(two, "mpmc senders=2 receivers=2", rename),
+            only={"ck": [FREE], "rte-mpmc": [FREE]}),
         Row("mpmc4x4", "four senders, four receivers: items/s",
             "higher", [FREE], peers(four, "mpmc senders=4 receivers=4", rename)),
     ]
@@ -97,9 +107,9 @@ def selects():
 
 
 def pairs():
-    two = ["ours-stream", "ours", "boost"] + RUST + ["go", "mutex", "pipe", "unix", "seqpacket"]
-    one = ["ours", "boost", "ck"] + RUST + ["go", "mutex", "pipe"]
-    return [
+    two = ["ours-stream", "ours", "boost"] + RUST + ["go", "mutex", "glib"] + KERNEL + ["nng"]
+    one = ["ours", "boost", "ck", "rte"] + RUST + ["go", "mutex", "glib", "pipe"]
+    out = [
         Row("churn-pair", "make a pair of two directions (capacity 16), one message each way, "
             "drop it: pairs/s", "higher", [PIN], peers(two, "churn dirs=2 cap=16")),
         Row("churn-chan", "the same with one direction: channels/s",
@@ -108,25 +118,62 @@ def pairs():
             "bytes", "lower", [FREE], peers(two, "bytes dirs=2 cap=16"), extra="kernel"),
         Row("bytes-chan", "the same with one direction: bytes",
             "lower", [FREE], peers(one, "bytes dirs=1 cap=16"), extra="kernel"),
-        Row("idle", "one thread blocked for an item and one for room: CPU ns they use "
-            "per second (Go: the whole process)",
-            "lower", [FREE],
-            peers(["ours", "crossbeam", "go", "mutex", "unix", "pipe"], "idle cap=16"),
-            extra="sleeps", secs=1),
     ]
+    out[2].peers["nng"] += ["pairs=1000"]
+    return out
+
+
+def idle():
+    return [
+        Row("idle", "one thread blocked for an item and one for room, for 10 s: CPU ns they use "
+            "per second (Go: the whole process)",
+            "lower", [FREE], peers(["ours", "crossbeam", "go", "mutex"], "idle cap=16"),
+            extra="sleeps", secs=10, once=True),
+        Row("idle-pipeline", "a pipeline of three stages that wait, for 10 s: CPU ns they use "
+            "per second", "lower", [FREE], {"ours": command("ours-pipeline", ["idle"])},
+            extra="sleeps", secs=10, once=True),
+    ]
+
+
+def stages(workload, cap, labels, rest=""):
+    """{label: command} of peers of ours_pipeline.c; wired is by hand, over our channels."""
+    rest = [f"cap={cap}"] + rest.split()
+    out = {"ours": command("ours-pipeline", [workload] + rest),
+           "wired": command("ours-pipeline", ["wired-" + workload] + rest)}
+    out.update({l: command(l, [workload] + rest) for l in labels})
+    return out
 
 
 def pipelines():
     out = []
     for cap in (1024, 64):
-        rest = f"pipeline cap={cap}"
-        row = Row(f"pipeline-{cap}", f"three stages, 8-byte items, links of {cap}: items/s",
-                  "higher", [PIN, FREE], peers(["ours"], rest, {"ours": "ours-pipeline"}))
-        row.peers["wired"] = command("ours-pipeline", ["pipeline-wired", f"cap={cap}"])
-        row.peers.update(peers(["tbb", "crossbeam", "go"], rest))
-        row.only["tbb"] = [FREE]
-        out.append(row)
-    return out
+        out.append(Row(f"pipeline-{cap}", f"three stages, 8-byte items, links of {cap}: items/s",
+                       "higher", [PIN, FREE], stages("pipeline", cap, ["tbb", "crossbeam", "go"]),
+                       only={"tbb": [FREE]}))
+    out.append(Row("hop", "from source to sink over a link of 1024, 8-byte items: ns an item",
+                   "lower", ALL, stages("hop", 1024, [])))
+    # 64 items in flight: a window, tokens, or four workers with 16 a channel.
+    work = Row("work", "three stages; four workers work about 1 us on each item, in order; "
+               "64 in flight: items/s", "higher", [FREE], stages("work", 64, []))
+    for label in ("wired", "crossbeam", "go"):
+        rest = ["work", "cap=16", "workers=4", f"steps={STEPS}"]
+        work.peers[label] = (command("ours-pipeline", ["wired-work"] + rest[1:])
+                             if label == "wired" else command(label, rest))
+    work.peers["ours"] += ["workers=4", f"steps={STEPS}"]
+    for label, workers in (("tbb", 0), ("tbb-4", 4)):
+        work.peers[label] = command("tbb", ["work", "cap=64", f"workers={workers}",
+                                            f"steps={STEPS}"])
+    cpus = len(os.sched_getaffinity(0))
+    work.peers["limit"] = command("limits", ["work", f"workers={cpus}", f"steps={STEPS}"])
+    return out + [work]
+
+
+def bare():
+    """What statistics and logging cost; ours-again is what two samples differ by anyway."""
+    rest = "spsc size=8 cap=1024"
+    return [Row("bare", "spsc8 again: as it is, and without statistics and logging compiled in: "
+                "items/s", "higher", ALL,
+                peers(["ours", "ours-again", "ours-bare"], rest, {"ours-again": "ours"}))]
 
 
 def all_rows():
@@ -135,6 +182,8 @@ def all_rows():
             {"limits": ["peer-limits", "memcpy", "size=65536"]}),
         Row("getppid", "into the kernel and back: ns", "lower", [PIN],
             {"limits": ["peer-limits", "getppid"]}),
+        Row("work-time", "the work of an item in row work, one thread: ns", "lower", [FREE],
+            {"limits": ["peer-limits", "work-time", f"steps={STEPS}"]}),
     ]
     return (limits + spsc(8) + spsc(64) + round_trips() + many() + rendezvous() + selects() +
-            pairs() + pipelines())
+            pairs() + idle() + pipelines() + bare())

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * limits.c - what this machine can do at best: memcpy (between two buffers of
- * size bytes in cache) and getppid (the price of entering the kernel).
+ * size bytes in cache), getppid (the price of entering the kernel), and work (the
+ * steps of items on `workers` threads that have nothing to do with each other; work-time:
+ * of one).
  */
 #include "harness.h"
 
@@ -10,6 +12,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define MAX_WORKERS 16
 
 static void use_memory(void *p)
 {
@@ -55,10 +59,49 @@ static double per_second(const struct conf *c, void (*once)(void *, void *, size
     return (double)n * 1e9 / (double)(t - start);
 }
 
+static bool stop LINE_APART;
+static unsigned steps;
+
+static void *worker(void *arg)
+{
+    struct counter *count = arg;
+
+    for (uint64_t v = 0; !stop_get(&stop); v++) {
+        work_on(v, steps);
+        counter_add(count, 1);
+    }
+    return NULL;
+}
+
+static double work_rate(const struct conf *c)
+{
+    static struct counter counts[MAX_WORKERS];
+    pthread_t threads[MAX_WORKERS];
+    double rate;
+
+    if (c->workers > MAX_WORKERS)
+        die("too many workers");
+    steps = c->steps;
+    for (unsigned i = 0; i < c->workers; i++)
+        threads[i] = thread_start(worker, &counts[i]);
+    rate = window_rate(c, counts, c->workers, &stop);
+    for (unsigned i = 0; i < c->workers; i++)
+        thread_join(threads[i]);
+    return rate;
+}
+
 int main(int argc, char **argv)
 {
     struct conf c = conf_parse(argc, argv);
 
+    if (conf_is(&c, "work")) {
+        printf("%.6g items/s\n", work_rate(&c));
+        return 0;
+    }
+    if (conf_is(&c, "work-time")) {
+        printf("%.6g ns\n", 1e9 / work_rate(&c));
+        return 0;
+    }
     place_thread(&c, 0);
     if (conf_is(&c, "memcpy"))
         printf("%.6g B/s\n", per_second(&c, once_memcpy) * c.size);

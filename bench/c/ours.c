@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ours.c - sockstream channels as a peer.  With OURS_TYPED single items go through
- * the typed wrappers; with OURS_STREAM a pair is a SockStream, not two channels.
+ * the typed wrappers; with OURS_STREAM a pair is a SockStream, not two channels;
+ * OURS_BARE comes with a library that keeps no statistics, and sees that it keeps none.
  */
 #include "item.h"
 
@@ -157,6 +158,24 @@ static inline void peer_consume(peer_rx *rx, size_t n)
     if (sks_receiver_consume(rx->h.h, n) != 0)
         die("sks_receiver_consume: %s", strerror(errno));
 }
+
+#if defined(OURS_BARE)
+#define PEER_BEFORE(c) bare_check(c)
+static void bare_check(const struct conf *c)
+{
+    struct item it = {{0}};
+    peer_tx tx;
+    peer_rx rx;
+
+    peer_open(c, &tx, &rx);
+    peer_send(&tx, &it);
+    peer_recv(&rx, &it);
+    if (sks_sender_stat(tx.h.h, SKS_STAT_HIGH_WATER) != 0)
+        die("the library keeps statistics: it knows no SKSI_NO_STATS");
+    peer_tx_close(tx);
+    peer_rx_close(rx);
+}
+#endif
 
 #include "work.h"
 

@@ -23,6 +23,7 @@ type conf struct {
 	workload, place                                 string
 	secs                                            float64
 	size, cap, senders, receivers, gap, dirs, pairs int
+	workers, steps                                  int
 }
 
 var (
@@ -49,12 +50,12 @@ func parse(args []string) {
 		die("usage: peer-go WORKLOAD [key=value...]")
 	}
 	c = conf{workload: args[0], place: "free", secs: 0.15, size: 8, cap: 1024, senders: 1,
-		receivers: 1, gap: 50, dirs: 1, pairs: 20000}
+		receivers: 1, gap: 50, dirs: 1, pairs: 20000, workers: 1}
 	var batch int
 	var api string
 	ints := map[string]*int{"size": &c.size, "cap": &c.cap, "senders": &c.senders,
 		"receivers": &c.receivers, "gap": &c.gap, "dirs": &c.dirs, "pairs": &c.pairs,
-		"batch": &batch}
+		"batch": &batch, "workers": &c.workers, "steps": &c.steps}
 	texts := map[string]*string{"place": &c.place, "api": &api}
 	for _, arg := range args[1:] {
 		key, value, _ := strings.Cut(arg, "=")
@@ -146,6 +147,7 @@ func main() {
 		"rtt-sleep": func() { runRtt(time.Duration(c.gap) * time.Microsecond) },
 		"churn":     runChurn, "bytes": runBytes, "idle": runIdle,
 		"select-rx": runSelectRx, "select-both": runSelectBoth, "pipeline": runPipeline,
+		"work": runPipeline,
 	}[c.workload]
 	if !ok {
 		die("%s: no such workload", c.workload)

@@ -56,8 +56,10 @@ func runSelectRx() {
 }
 
 type side struct {
+	_         [128]byte // two threads write here: lines of their own
 	tx, rx    [2]chan uint64
 	sent, got [2]uint64
+	_         [128]byte
 }
 
 func (s *side) run(role int, count *counter) {
@@ -124,34 +126,4 @@ func runSelectBoth() {
 		check(sides[1-i].got[1], sides[i].sent[1])
 	}
 	fmt.Printf("%.6g msg/s\n", r)
-}
-
-// runPipeline: a goroutine counts, one multiplies, one checks.
-func runPipeline() {
-	const factor = 3
-	var counts [1]counter
-	var made, taken uint64
-	first, second := make(chan uint64, c.cap), make(chan uint64, c.cap)
-	done := make(chan bool)
-	go send8(first, &made)
-	go func() {
-		place(1)
-		for v := range first {
-			second <- v * factor
-		}
-		close(second)
-	}()
-	go func() {
-		place(1)
-		for v := range second {
-			check(v, taken*factor)
-			taken++
-			counts[0].inc()
-		}
-		done <- true
-	}()
-	r := rate(counts[:])
-	<-done
-	check(taken, made)
-	fmt.Printf("%.6g items/s\n", r)
 }

@@ -41,6 +41,8 @@ pub struct Conf {
     pub gap: u64,
     pub dirs: usize,
     pub pairs: usize,
+    pub workers: usize,
+    pub steps: usize,
     allowed: CpuSet,
 }
 
@@ -85,6 +87,8 @@ pub fn parse(args: &[String]) -> Conf {
         gap: 50,
         dirs: 1,
         pairs: 20000,
+        workers: 1,
+        steps: 0,
         allowed: [0; 16],
     };
     for arg in &args[1..] {
@@ -102,6 +106,8 @@ pub fn parse(args: &[String]) -> Conf {
             "gap" => c.gap = number() as u64,
             "dirs" => c.dirs = number(),
             "pairs" => c.pairs = number(),
+            "workers" => c.workers = number(),
+            "steps" => c.steps = number(),
             "api" | "batch" => {}
             _ => die(&format!("{}: unknown key", arg)),
         }
@@ -141,6 +147,18 @@ pub fn rate(c: &Conf, counters: &[Counter]) -> f64 {
     let (t1, n1) = (Instant::now(), sum(counters));
     STOP.store(true, Relaxed);
     (n1 - n0) as f64 / (t1 - t0).as_secs_f64()
+}
+
+/// work_on() of c/harness.h.
+#[inline(always)]
+pub fn work_on(v: u64, steps: usize) {
+    let mut x = v;
+    for _ in 0..steps {
+        x = (x ^ x >> 29).wrapping_mul(0x9e3779b97f4a7c15);
+    }
+    if x == 0 && v != 0 {
+        die("never: each step is one to one, and 0 stays 0");
+    }
 }
 
 fn usage(who: i32) -> Rusage {

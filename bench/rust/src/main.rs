@@ -4,6 +4,7 @@
 
 mod chan;
 mod harness;
+mod pipeline;
 mod select;
 mod work;
 

@@ -4,6 +4,7 @@
 
 use crate::chan::{Lib, Rx, Tx};
 use crate::harness::*;
+use crate::pipeline;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ pub fn run<L: Lib<u64> + Lib<[u64; 8]>>(c: &Conf) {
         "churn" => churn::<L>(c),
         "bytes" => bytes::<L>(c),
         "idle" => idle::<L>(c),
-        "pipeline" => pipeline::<L>(c),
+        "pipeline" | "work" => pipeline::run::<L>(c),
         _ => die("no such workload"),
     }
 }
@@ -195,7 +196,7 @@ fn rtt<L: Lib<u64>>(c: &Conf, gap: Duration) {
             sum += ns;
             measured += group as u64;
         }
-        if t1 >= to {
+        if t1 >= to && measured > 0 {
             break;
         }
     }
@@ -273,37 +274,7 @@ fn idle<L: Lib<u64>>(c: &Conf) {
     let (before, t0) = (others(), Instant::now());
     thread::sleep(Duration::from_secs_f64(c.secs));
     let now = others();
-    let ns = (now.0 - before.0) / t0.elapsed().as_secs_f64();
+    let ns = (now.0 - before.0).max(0.0) / t0.elapsed().as_secs_f64();
     println!("{:.0} ns/s sleeps={}", ns, now.1 - before.1);
     std::process::exit(0);
-}
-
-// ---- three stages ------------------------------------------------------------
-
-fn pipeline<L: Lib<u64>>(c: &Conf) {
-    const FACTOR: u64 = 3;
-    let (tx1, rx1) = L::open(c.cap);
-    let (tx2, rx2) = L::open(c.cap);
-    let (c1, c2, c3) = (c.clone(), c.clone(), c.clone());
-    let count: &'static [Counter] = Box::leak(Box::new([Counter::default()]));
-    let sink = thread::spawn(move || {
-        place(&c3, 1);
-        let mut n = 0;
-        while let Some(v) = rx2.recv() {
-            check(v, n * FACTOR);
-            n += 1;
-            count[0].inc();
-        }
-        n
-    });
-    thread::spawn(move || {
-        place(&c2, 1);
-        while let Some(v) = rx1.recv() {
-            tx2.send(v * FACTOR);
-        }
-    });
-    let source = thread::spawn(move || sender::<u64>(c1, tx1));
-    let rate = rate(c, count);
-    check(sink.join().unwrap(), source.join().unwrap());
-    println!("{:.0} items/s", rate);
 }
