@@ -6,7 +6,7 @@
 #   make            library and examples          make asan     tests under ASan and UBSan
 #   make run        build, then the demonstration make tsan     tests under TSan
 #   make check      everything that CI does       make stress   soak: 4 x SECONDS=300
-#   make tidy       style, in a second            make bench    measure against others
+#   make tidy       style, in a second            make bench    measure; BENCH=--quick
 #   make install    DESTDIR= and PREFIX= as usual make format   clang-format
 #   make clean
 #
@@ -22,6 +22,7 @@ export CC CXX CI
 
 PREFIX ?=
 SECONDS ?= 300
+BENCH ?=
 
 .PHONY: all run check tidy asan tsan stress bench install clean format
 .NOTPARALLEL:
@@ -58,7 +59,7 @@ stress:
 bench:
 	@tools/setup.sh build bench
 	@tools/build.sh build/perf -Dbench=true
-	@bench/run --builddir build/perf
+	@bench/run --builddir build/perf $(BENCH)
 
 install: all
 	@$(if $(PREFIX),meson configure build -Dprefix=$(PREFIX))

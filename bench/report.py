@@ -105,13 +105,19 @@ def table(results, row):
         cells = [cell(results, row, p, peer) for p in places]
         if any(cells):
             lines.append([f"**{peer}**" if peer == base else peer] + cells)
+    text = f"### {row.name}\n\n{row.title}; {row.better} is better.\n\n"
+    return text + grid(lines, left=1)
+
+
+def grid(lines, left):
+    """Cells as a table; the first line is the head, the first `left` columns are words."""
     width = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = [f"### {row.name}", "", f"{row.title}; {row.better} is better.", ""]
+    text = []
     for n, line in enumerate(lines):
-        text.append("| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in
+        text.append("| " + " | ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in
                                       enumerate(zip(line, width))) + " |")
         if n == 0:
-            text.append("|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":"
+            text.append("|" + "|".join("-" * (w + 2) if i < left else "-" * (w + 1) + ":"
                                        for i, w in enumerate(width)) + "|")
     return "\n".join(text) + "\n"
 
