@@ -37,7 +37,7 @@ void sksi_count_wait(struct sksi_chan *ch, int side, uint64_t ticks)
     struct sksi_more *m = sksi_more(ch);
     struct sksi_waits *w;
 
-    if (!m)
+    if (!m || !SKSI_STATS)
         return;
     w = &m->waits[side];
     if (shared) {
