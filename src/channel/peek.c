@@ -17,7 +17,8 @@ static ssize_t peek_in_place(sks_receiver *rx, size_t n, void **slots)
     ssize_t there = sksi_items_there(ch, head, n);
 
     if (there > 0) {
-        rx->peeked = sksi_items_here(ch, head, (uint64_t)there, slots);
+        rx->peeked = (uint32_t)sksi_items_here(ch, head, (uint64_t)there, slots);
+        rx->quick = 0;
         there = (ssize_t)rx->peeked;
     }
     return there;
@@ -46,13 +47,60 @@ static ssize_t peek_tray(sks_receiver *rx, size_t n, void **slots)
     return t->n - t->at < n ? (ssize_t)(t->n - t->at) : (ssize_t)n;
 }
 
+/* ---- the quick way ----------------------------------------------------- */
+
+/* Alone, in a ring.  0: the quick way is closed, or there is nothing. */
+static inline uint64_t peek_quick(sks_receiver *rx, uint64_t n, void **slots)
+{
+    struct sksi_ring_rx *r = &rx->ring;
+    uint64_t head = sksi_ring_head(r), here;
+
+    /* relaxed: hint, read again after the release. */
+    if (r->size == 0 || atomic_load_explicit(&r->x_flags, memory_order_relaxed))
+        return 0;
+    here = sksi_ring_items(r, &r->ch->tx.ring, head, n);
+    if (here > r->mask + 1 - (head & r->mask))
+        here = r->mask + 1 - (head & r->mask);
+    if (here > n)
+        here = n;
+    if (here == 0)
+        return 0;
+    *slots = r->slots + (head & r->mask) * r->size;
+    rx->peeked = (uint32_t)here;
+    rx->quick = r->size;
+    r->size = 0;
+    return here;
+}
+
+/* The same for a consume.  False: the other way. */
+static inline bool consume_quick(sks_receiver *rx, size_t n)
+{
+    struct sksi_ring_rx *r = &rx->ring;
+
+    /* relaxed: hint, read again below. */
+    if (rx->quick == 0 || n == 0 || n > rx->peeked ||
+        atomic_load_explicit(&r->x_flags, memory_order_relaxed))
+        return false;
+    rx->peeked = 0;
+    r->size = rx->quick;
+    rx->quick = 0;
+    sksi_ring_release(r, sksi_ring_head(r) + n);
+    if (sksi_quick_took_flags(r) && sksi_says(r->ch, SKSI_SENDERS) & SKSI_WAITING)
+        sksi_wake(r->ch, SKSI_SENDERS, n);
+    return true;
+}
+
+/* ---- one try ----------------------------------------------------------- */
+
 ssize_t sksi_try_peek(sks_receiver *rx, size_t n, void **slots)
 {
     struct sksi_chan *ch = rx->ring.ch;
     bool queue = ch->kind == SKSI_RING || ch->kind == SKSI_LIST;
     ssize_t r;
 
-    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
+    if (n > UINT32_MAX)
+        n = UINT32_MAX;
+    if (sksi_says(ch, SKSI_SENDERS) & SKSI_ABORTED)
         return sksi_recv_aborted(rx);
     sksi_solo_leave(ch);
     if (queue && !ch->rx.shared && !sksi_back(ch) && !ch->rx.refused &&
@@ -69,7 +117,9 @@ int sksi_try_consume(sks_receiver *rx, size_t n)
     struct sksi_chan *ch = rx->ring.ch;
     struct sksi_tray *t = rx->tray;
 
-    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
+    if (consume_quick(rx, n))
+        return 0;
+    if (sksi_says(ch, SKSI_SENDERS) & SKSI_ABORTED)
         return (int)sksi_recv_aborted(rx);
     if (n == 0) {
         sksi_receiver_unpeek(rx);
@@ -111,7 +161,9 @@ ssize_t sks_receiver_peek(sks_receiver *rx, size_t n, void **slots, int64_t dead
 
     if (n == 0 || !slots)
         return sksi_result(-EINVAL);
-    r = sksi_try_peek(rx, n, slots);
+    r = (ssize_t)peek_quick(rx, n < UINT32_MAX ? n : UINT32_MAX, slots);
+    if (r == 0)
+        r = sksi_try_peek(rx, n, slots);
     return sksi_result(r == -EAGAIN && deadline > SKS_NOW ? sksi_block(&op, deadline) : r);
 }
 

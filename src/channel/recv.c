@@ -184,7 +184,7 @@ ssize_t sksi_try_recv(sks_receiver *rx, void *items, size_t n)
     struct sksi_chan *ch = rx->ring.ch;
     ssize_t r;
 
-    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED)
+    if (sksi_says(ch, SKSI_SENDERS) & SKSI_ABORTED)
         return sksi_recv_aborted(rx);
     rx->peeked = 0;
     if (rx->tray && rx->tray->at < rx->tray->n)
@@ -198,7 +198,7 @@ ssize_t sksi_try_recv(sks_receiver *rx, void *items, size_t n)
 /* An item has just been taken the quick way, and the senders say something. */
 static void quick_took(struct sksi_chan *ch)
 {
-    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_WAITING)
+    if (sksi_says(ch, SKSI_SENDERS) & SKSI_WAITING)
         sksi_wake(ch, SKSI_SENDERS, 1);
 }
 
@@ -216,7 +216,7 @@ static inline ssize_t recv_in_turn(sks_receiver *rx, void *item, size_t size)
     ssize_t there = 1;
     uint64_t head;
 
-    if (SKSI_RARE(sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_ABORTED))
+    if (SKSI_RARE(sksi_says(ch, SKSI_SENDERS) & SKSI_ABORTED))
         return sksi_recv_aborted(rx);
     sksi_lock_take(&m->rx_lock);
     if (SKSI_RARE(m->back || ch->rx.refused)) {
@@ -302,7 +302,7 @@ static inline bool recv_quick(sks_receiver *rx, void *item)
 bool sksi_recv_ready(const sks_receiver *rx)
 {
     const struct sksi_chan *ch = rx->ring.ch;
-    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_SENDERS);
+    uint32_t flags = sksi_says(ch, SKSI_SENDERS);
 
     if (flags & SKSI_ABORTED || (sksi_pending(ch) == 0 && sksi_recv_over(ch)))
         return true;

@@ -18,8 +18,9 @@ static ssize_t reserve_in_place(sks_sender *tx, size_t n, void **slots)
 
     if (fit < 0)
         return fit;
-    tx->reserved = sksi_places_here(ch, tail, (uint64_t)fit, slots);
+    tx->reserved = (uint32_t)sksi_places_here(ch, tail, (uint64_t)fit, slots);
     tx->in_place = true;
+    tx->quick = 0;
     return (ssize_t)tx->reserved;
 }
 
@@ -44,17 +45,68 @@ static ssize_t reserve_tray(sks_sender *tx, size_t n, void **slots)
     }
     if (fit < 0)
         return fit;
-    tx->reserved = (uint64_t)fit;
+    tx->reserved = (uint32_t)fit;
     tx->in_place = false;
+    tx->quick = 0;
     *slots = sksi_tray_slot(ch, t, 0);
     return fit;
 }
+
+/* ---- the quick way ----------------------------------------------------- */
+
+/* Alone, in a ring, with room that is known.  0: the quick way is closed. */
+static inline uint64_t reserve_quick(sks_sender *tx, uint64_t n, void **slots)
+{
+    struct sksi_ring_tx *t = &tx->ring;
+    uint64_t tail = sksi_ring_tail(t), here = t->mask + 1 - (tail & t->mask);
+
+    /* relaxed: hint, read again after the publish. */
+    if (t->size == 0 || tail >= t->limit ||
+        atomic_load_explicit(&t->x_flags, memory_order_relaxed))
+        return 0;
+    if (here > t->limit - tail)
+        here = t->limit - tail;
+    if (here > n)
+        here = n;
+    *slots = t->slots + (tail & t->mask) * t->size;
+    tx->reserved = (uint32_t)here;
+    tx->in_place = true;
+    tx->quick = t->size;
+    t->size = 0;
+    return here;
+}
+
+/* The same for a commit.  0: the other way. */
+static inline ssize_t commit_quick(sks_sender *tx, size_t n)
+{
+    struct sksi_ring_tx *t = &tx->ring;
+    uint32_t size = tx->quick;
+    uint64_t tail;
+
+    /* relaxed: hint, read again below. */
+    if (size == 0 || n == 0 || n > tx->reserved ||
+        atomic_load_explicit(&t->x_flags, memory_order_relaxed))
+        return 0;
+    tail = sksi_ring_tail(t);
+    tx->reserved = 0;
+    tx->quick = 0;
+    t->size = size;
+    if (size <= SKSI_EXPRESS)
+        sksi_ring_publish_express(t, tail, n, size);
+    else
+        sksi_ring_publish(t, tail + n);
+    return sksi_quick_sent_flags(t) ? sksi_sent(t->ch, n) : (ssize_t)n;
+}
+
+/* ---- one try ----------------------------------------------------------- */
 
 ssize_t sksi_try_reserve(sks_sender *tx, size_t n, void **slots)
 {
     struct sksi_chan *ch = tx->ring.ch;
     ssize_t r;
 
+    if (n > UINT32_MAX)
+        n = UINT32_MAX;
     if (tx->reserved)
         sksi_sender_unreserve(tx);
     if (sksi_send_ended(tx))
@@ -103,7 +155,7 @@ static ssize_t commit_tray(sks_sender *tx, size_t n, bool *wake)
     ssize_t sent = 0, r = (ssize_t)each;
 
     sksi_tx_take(ch);
-    sksi_promise(ch, -tx->reserved);
+    sksi_promise(ch, -(uint64_t)tx->reserved);
     /* Room for all n is there, so what is short is an end: no more after that. */
     while ((size_t)sent < n && r == (ssize_t)each) {
         const unsigned char *from = (const unsigned char *)items + (size_t)sent * sksi_stride(ch);
@@ -121,9 +173,11 @@ static ssize_t commit_tray(sks_sender *tx, size_t n, bool *wake)
 ssize_t sksi_try_commit(sks_sender *tx, size_t n)
 {
     struct sksi_chan *ch = tx->ring.ch;
+    ssize_t r = commit_quick(tx, n);
     bool wake = false;
-    ssize_t r;
 
+    if (r)
+        return r;
     if (n > tx->reserved)
         return -EINVAL;
     if (n == 0 || sksi_send_ended(tx)) {
@@ -169,7 +223,9 @@ ssize_t sks_sender_reserve(sks_sender *tx, size_t n, void **slots, int64_t deadl
 
     if (n == 0 || !slots)
         return sksi_result(-EINVAL);
-    r = sksi_try_reserve(tx, n, slots);
+    r = (ssize_t)reserve_quick(tx, n < UINT32_MAX ? n : UINT32_MAX, slots);
+    if (r == 0)
+        r = sksi_try_reserve(tx, n, slots);
     return sksi_result(r == -EAGAIN && deadline > SKS_NOW ? sksi_block(&op, deadline) : r);
 }
 

@@ -241,7 +241,7 @@ static void pass_on(const sks_select *sel, int woken, int chosen, unsigned flags
         return;
     a = &sel->arms[woken];
     if (arm_ready(a) && (a->ch->kind == SKSI_RENDEZVOUS ||
-                         sksi_gate_hint(&a->ch->gate, sksi_arm_side(a)) & SKSI_WAITING))
+                         sksi_says(a->ch, sksi_arm_side(a)) & SKSI_WAITING))
         sksi_wake(a->ch, sksi_arm_side(a), 1);
 }
 

@@ -172,7 +172,7 @@ ssize_t sksi_publish(struct sksi_chan *ch, uint64_t tail, uint64_t n, bool *wake
     else
         sksi_ring_publish(&ch->tx.ring, tail + n);
     sksi_fence_light();
-    flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
+    flags = sksi_says(ch, SKSI_RECEIVERS);
     return flags ? answer(ch, tail, n, flags, wake) : (ssize_t)n;
 }
 
@@ -208,7 +208,7 @@ ssize_t sksi_put(struct sksi_chan *ch, const void *items, size_t n, uint64_t kep
 
 bool sksi_send_ended(const sks_sender *tx)
 {
-    return tx->done || (sksi_gate_hint(&tx->ring.ch->gate, SKSI_RECEIVERS) & ENDS);
+    return tx->done || (sksi_says(tx->ring.ch, SKSI_RECEIVERS) & ENDS);
 }
 
 void sksi_tx_take(struct sksi_chan *ch)
@@ -243,21 +243,20 @@ ssize_t sksi_try_send(sks_sender *tx, const void *items, size_t n)
     return r;
 }
 
-/* An item has just been sent the quick way, and the receivers say something. */
-static ssize_t quick_sent(struct sksi_chan *ch)
+ssize_t sksi_sent(struct sksi_chan *ch, uint64_t n)
 {
-    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
+    uint32_t flags = sksi_says(ch, SKSI_RECEIVERS);
     bool wake;
-    ssize_t r = answer(ch, sksi_ring_tail(&ch->tx.ring) - 1, 1, flags, &wake);
+    ssize_t r = answer(ch, sksi_ring_tail(&ch->tx.ring) - n, n, flags, &wake);
 
     if (wake && r > 0)
-        sksi_wake(ch, SKSI_RECEIVERS, 1);
+        sksi_wake(ch, SKSI_RECEIVERS, (uint64_t)r);
     return r;
 }
 
 int sks_sender_sent_(sks_sender *tx)
 {
-    ssize_t r = quick_sent(tx->ring.ch);
+    ssize_t r = sksi_sent(tx->ring.ch, 1);
 
     return r > 0 ? 0 : (int)sksi_result(r);
 }
@@ -284,7 +283,7 @@ static inline ssize_t send_in_turn(sks_sender *tx, const void *item, size_t size
         memcpy(t->slots + (tail & t->mask) * size, item, size);
         sksi_ring_push(t, tail, item, size);
         sksi_fence_light();
-        flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
+        flags = sksi_says(ch, SKSI_RECEIVERS);
         if (SKSI_RARE(flags))
             r = answer(ch, tail, 1, flags, &wake);
     }
@@ -351,7 +350,7 @@ bool sksi_send_ready(const sks_sender *tx)
 ssize_t sksi_send_one(sks_sender *tx, const void *item)
 {
     if (send_quick(tx, item))
-        return sksi_quick_sent_flags(&tx->ring) ? quick_sent(tx->ring.ch) : 1;
+        return sksi_quick_sent_flags(&tx->ring) ? sksi_sent(tx->ring.ch, 1) : 1;
     return sksi_send_ready(tx) ? try_one(tx, item) : -EAGAIN;
 }
 

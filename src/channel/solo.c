@@ -58,7 +58,7 @@ static bool over(struct sksi_chan *ch, int side)
     uint32_t ends = side == SKSI_SENDERS ? SKSI_GONE | SKSI_REFUSED | SKSI_ABORTED | SKSI_CROWD
                                          : SKSI_GONE | SKSI_ABORTED | SKSI_CROWD;
 
-    return sksi_gate_hint(&ch->gate, !side) & ends;
+    return sksi_says(ch, !side) & ends;
 }
 
 /* ---- waiting ----------------------------------------------------------- */
@@ -146,7 +146,7 @@ static bool withdraw(struct sksi_chan *ch, int side, uint64_t k)
 static bool solo_meet(struct sksi_chan *ch, int side, uint64_t k, int64_t deadline)
 {
     sksi_fence_light();
-    if (sksi_gate_hint(&ch->gate, !side) & SKSI_QUEUED)
+    if (sksi_says(ch, !side) & SKSI_QUEUED)
         sksi_wake(ch, !side, 1);
     if (solo_wait(ch, side, k, deadline) || withdraw(ch, side, k)) {
         sksi_solo_follow(ch);
@@ -194,7 +194,7 @@ bool sksi_solo_send(sks_sender *tx, const void *item, int64_t deadline, ssize_t 
 {
     struct sksi_chan *ch = tx->ring.ch;
     uint64_t k = sksi_ring_tail(&ch->tx.ring);
-    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_RECEIVERS);
+    uint32_t flags = sksi_says(ch, SKSI_RECEIVERS);
 
     *r = -EAGAIN;
     if (flags & SKSI_CROWD || tx->done)
@@ -227,7 +227,7 @@ bool sksi_solo_recv(sks_receiver *rx, void *item, int64_t deadline, ssize_t *r)
 {
     struct sksi_chan *ch = rx->ring.ch;
     uint64_t k = sksi_ring_head(&ch->rx.ring);
-    uint32_t flags = sksi_gate_hint(&ch->gate, SKSI_SENDERS);
+    uint32_t flags = sksi_says(ch, SKSI_SENDERS);
 
     *r = -EAGAIN;
     if (flags & SKSI_CROWD)
@@ -263,11 +263,11 @@ void sksi_solo_leave(struct sksi_chan *ch)
     struct sksi_more *m;
     bool waits;
 
-    if (ch->kind != SKSI_RENDEZVOUS || sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_CROWD)
+    if (ch->kind != SKSI_RENDEZVOUS || sksi_says(ch, SKSI_SENDERS) & SKSI_CROWD)
         return;
     m = sksi_more(ch);
     sksi_lock_take(&ch->gate.lock);
-    if (sksi_gate_hint(&ch->gate, SKSI_SENDERS) & SKSI_CROWD) {
+    if (sksi_says(ch, SKSI_SENDERS) & SKSI_CROWD) {
         sksi_lock_drop(&ch->gate.lock);
         return;
     }
