@@ -136,6 +136,7 @@ struct sksi_op {
     void **slots;
     size_t n;
     int side;
+    uint64_t since; /* ticks at which the wait began, 0: not known yet */
 };
 
 /* After a try that gave -EAGAIN: waits until the deadline at most.  As try_once, or -ETIMEDOUT. */

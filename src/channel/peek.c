@@ -117,8 +117,6 @@ int sksi_try_consume(sks_receiver *rx, size_t n)
     struct sksi_chan *ch = rx->ring.ch;
     struct sksi_tray *t = rx->tray;
 
-    if (consume_quick(rx, n))
-        return 0;
     if (sksi_says(ch, SKSI_SENDERS) & SKSI_ABORTED)
         return (int)sksi_recv_aborted(rx);
     if (n == 0) {
@@ -147,7 +145,8 @@ static ssize_t peek_once(struct sksi_op *op)
     return sksi_try_peek(op->rx, op->n, op->slots);
 }
 
-ssize_t sks_receiver_peek(sks_receiver *rx, size_t n, void **slots, int64_t deadline)
+/* What is left to do when the quick way has nothing; apart, so that this one has no frame. */
+SKSI_APART static ssize_t peek_hard(sks_receiver *rx, size_t n, void **slots, int64_t deadline)
 {
     struct sksi_op op = {
         .try_once = peek_once,
@@ -161,13 +160,23 @@ ssize_t sks_receiver_peek(sks_receiver *rx, size_t n, void **slots, int64_t dead
 
     if (n == 0 || !slots)
         return sksi_result(-EINVAL);
-    r = (ssize_t)peek_quick(rx, n < UINT32_MAX ? n : UINT32_MAX, slots);
-    if (r == 0)
-        r = sksi_try_peek(rx, n, slots);
+    r = sksi_try_peek(rx, n, slots);
     return sksi_result(r == -EAGAIN && deadline > SKS_NOW ? sksi_block(&op, deadline) : r);
+}
+
+ssize_t sks_receiver_peek(sks_receiver *rx, size_t n, void **slots, int64_t deadline)
+{
+    uint64_t r = n && slots ? peek_quick(rx, n < UINT32_MAX ? n : UINT32_MAX, slots) : 0;
+
+    return r ? (ssize_t)r : peek_hard(rx, n, slots, deadline);
+}
+
+SKSI_APART static int consume_hard(sks_receiver *rx, size_t n)
+{
+    return (int)sksi_result(sksi_try_consume(rx, n));
 }
 
 int sks_receiver_consume(sks_receiver *rx, size_t n)
 {
-    return (int)sksi_result(sksi_try_consume(rx, n));
+    return consume_quick(rx, n) ? 0 : consume_hard(rx, n);
 }

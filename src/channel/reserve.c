@@ -173,11 +173,9 @@ static ssize_t commit_tray(sks_sender *tx, size_t n, bool *wake)
 ssize_t sksi_try_commit(sks_sender *tx, size_t n)
 {
     struct sksi_chan *ch = tx->ring.ch;
-    ssize_t r = commit_quick(tx, n);
     bool wake = false;
+    ssize_t r;
 
-    if (r)
-        return r;
     if (n > tx->reserved)
         return -EINVAL;
     if (n == 0 || sksi_send_ended(tx)) {
@@ -209,7 +207,8 @@ static ssize_t reserve_once(struct sksi_op *op)
     return sksi_try_reserve(op->tx, op->n, op->slots);
 }
 
-ssize_t sks_sender_reserve(sks_sender *tx, size_t n, void **slots, int64_t deadline)
+/* What is left to do when the quick way is closed; apart, so that this one has no frame. */
+SKSI_APART static ssize_t reserve_hard(sks_sender *tx, size_t n, void **slots, int64_t deadline)
 {
     struct sksi_op op = {
         .try_once = reserve_once,
@@ -223,13 +222,27 @@ ssize_t sks_sender_reserve(sks_sender *tx, size_t n, void **slots, int64_t deadl
 
     if (n == 0 || !slots)
         return sksi_result(-EINVAL);
-    r = (ssize_t)reserve_quick(tx, n < UINT32_MAX ? n : UINT32_MAX, slots);
-    if (r == 0)
-        r = sksi_try_reserve(tx, n, slots);
+    r = sksi_try_reserve(tx, n, slots);
     return sksi_result(r == -EAGAIN && deadline > SKS_NOW ? sksi_block(&op, deadline) : r);
+}
+
+ssize_t sks_sender_reserve(sks_sender *tx, size_t n, void **slots, int64_t deadline)
+{
+    uint64_t r = n && slots ? reserve_quick(tx, n < UINT32_MAX ? n : UINT32_MAX, slots) : 0;
+
+    return r ? (ssize_t)r : reserve_hard(tx, n, slots, deadline);
+}
+
+SKSI_APART static ssize_t commit_hard(sks_sender *tx, size_t n)
+{
+    return sksi_result(sksi_try_commit(tx, n));
 }
 
 ssize_t sks_sender_commit(sks_sender *tx, size_t n)
 {
-    return sksi_result(sksi_try_commit(tx, n));
+    ssize_t r = commit_quick(tx, n);
+
+    if (r == 0)
+        return commit_hard(tx, n);
+    return r > 0 ? r : sksi_result(r);
 }

@@ -117,8 +117,9 @@ static bool same_cpu(const sks_select *sel)
         struct sksi_more *m = sksi_arm_live(a) ? sksi_more_need(a->ch) : NULL;
 
         if (m) {
-            sksi_spin_note(&m->spin[sksi_arm_side(a)]);
-            same = sksi_spin_same_cpu(&m->spin[!sksi_arm_side(a)]);
+            int side = sksi_arm_side(a);
+
+            same = sksi_spin_same_cpu(&m->spin[side], &m->spin[!side]);
         }
     }
     return same;

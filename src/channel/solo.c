@@ -69,8 +69,8 @@ static bool solo_spin(struct sksi_chan *ch, int side, uint64_t k, int64_t deadli
     struct sksi_spin s;
     bool found;
 
-    sksi_spin_note(&m->spin[side]);
-    sksi_spin_start(&s, &m->spin[side], sksi_spin_same_cpu(&m->spin[!side]), deadline);
+    found = sksi_spin_same_cpu(&m->spin[side], &m->spin[!side]);
+    sksi_spin_start(&s, &m->spin[side], found, deadline);
     while (!(found = met(ch, side, k) || over(ch, side)) && sksi_spin_more(&s))
         ;
     sksi_spin_learn(&s, &m->spin[side], found);

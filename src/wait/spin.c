@@ -68,10 +68,14 @@ void sksi_spin_note(struct sksi_spin_hint *mine)
     atomic_store_explicit(&mine->x_cpu, sksi_cpu() + 1, memory_order_relaxed); /* relaxed: hint */
 }
 
-bool sksi_spin_same_cpu(const struct sksi_spin_hint *other)
+bool sksi_spin_same_cpu(struct sksi_spin_hint *mine, const struct sksi_spin_hint *other)
 {
-    /* relaxed: hint. */
-    return atomic_load_explicit(&other->x_cpu, memory_order_relaxed) == sksi_cpu() + 1;
+    uint32_t cpu = sksi_cpu() + 1;
+
+    /* relaxed: hint, both. */
+    if (atomic_load_explicit(&mine->x_cpu, memory_order_relaxed) != cpu)
+        atomic_store_explicit(&mine->x_cpu, cpu, memory_order_relaxed);
+    return atomic_load_explicit(&other->x_cpu, memory_order_relaxed) == cpu; /* relaxed: hint */
 }
 
 void sksi_spin_start(struct sksi_spin *s, const struct sksi_spin_hint *hint, bool same_cpu,
@@ -123,22 +127,24 @@ static uint32_t rest_learn(struct sksi_spin_hint *mine, uint64_t n)
     return rest;
 }
 
-void sksi_spin_rest(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint64_t index,
-                    uint64_t capacity)
+uint32_t sksi_spin_stream(struct sksi_spin_hint *mine, uint64_t index, uint64_t *n)
 {
     /* relaxed: hint. */
-    uint64_t n = index - atomic_load_explicit(&mine->x_index, memory_order_relaxed);
-    uint64_t before = atomic_load_explicit(&mine->x_at, memory_order_relaxed), ticks, most;
-    uint32_t rest;
-
+    *n = index - atomic_load_explicit(&mine->x_index, memory_order_relaxed);
     atomic_store_explicit(&mine->x_index, index, memory_order_relaxed); /* relaxed: hint */
+    return rest_learn(mine, *n);
+}
+
+void sksi_spin_rest(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint32_t rest,
+                    uint64_t n, uint64_t capacity)
+{
+    /* relaxed: hint. */
+    uint64_t before = atomic_load_explicit(&mine->x_at, memory_order_relaxed);
+    uint64_t ticks = sksi_ticks_of(REST_NS) << (rest - 1), most;
+
     if (s->same_cpu || s->until == s->start)
         return;
     atomic_store_explicit(&mine->x_at, s->start, memory_order_relaxed); /* relaxed: hint */
-    rest = rest_learn(mine, n);
-    if (rest == 0)
-        return;
-    ticks = sksi_ticks_of(REST_NS) << (rest - 1);
     if (capacity < UINT32_MAX) {
         most = n ? (s->start - before) / n * (capacity / 4) : 0;
         ticks = ticks < most ? ticks : most;
@@ -177,6 +183,8 @@ void sksi_spin_learn(const struct sksi_spin *s, struct sksi_spin_hint *hint, boo
         return;
     /* relaxed: hint; two threads that learn at once may lose one lesson. */
     level = atomic_load_explicit(&hint->x_level, memory_order_relaxed);
+    if (found && level == 0)
+        return;
     if (found)
         level = level > LEVELS ? LEVELS - 1 : level > 0 ? level - 1 : 0;
     else

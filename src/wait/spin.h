@@ -47,19 +47,22 @@ struct sksi_spin {
     bool same_cpu;
 };
 
-/* Notes the CPU that a side waits on. */
+/* Notes the CPU that a side waits on, or wakes somebody on. */
 void sksi_spin_note(struct sksi_spin_hint *mine);
 
-/* Does the other side wait on the CPU that we run on? */
-bool sksi_spin_same_cpu(const struct sksi_spin_hint *other);
+/* The same; does the other side wait on it, too? */
+bool sksi_spin_same_cpu(struct sksi_spin_hint *mine, const struct sksi_spin_hint *other);
 
 /* The spin ends with `deadline` at the latest. */
 void sksi_spin_start(struct sksi_spin *s, const struct sksi_spin_hint *mine, bool same_cpu,
                      int64_t deadline);
 
-/* Before the first look of a side that has moved `index` items so far. */
-void sksi_spin_rest(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint64_t index,
-                    uint64_t capacity);
+/* A side that has moved `index` items so far has to wait: is it in a stream?  *n: items since
+ * its last wait.  Returns how long to rest, for sksi_spin_rest() before the first look; 0:
+ * not at all. */
+uint32_t sksi_spin_stream(struct sksi_spin_hint *mine, uint64_t index, uint64_t *n);
+void sksi_spin_rest(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint32_t rest,
+                    uint64_t n, uint64_t capacity);
 
 /* Rests a little.  False when it is time to sleep. */
 bool sksi_spin_more(struct sksi_spin *s);

@@ -91,19 +91,21 @@ static void spin_against_the_same_cpu_yields_a_few_times(void **state)
 
 static void side_that_waits_here_is_found_here(void **state)
 {
-    struct sksi_spin_hint hint;
+    struct sksi_spin_hint hint, mine;
     cpu_set_t one;
     uint32_t cpu = sksi_cpu();
 
     (void)state;
     memset(&hint, 0, sizeof hint);
-    assert_false(sksi_spin_same_cpu(&hint));
+    memset(&mine, 0, sizeof mine);
+    assert_false(sksi_spin_same_cpu(&mine, &hint));
     CPU_ZERO(&one);
     CPU_SET((size_t)cpu, &one);
     if (sched_setaffinity(0, sizeof one, &one))
         sks_test_skip("no affinity");
     sksi_spin_note(&hint);
-    assert_true(sksi_spin_same_cpu(&hint));
+    assert_true(sksi_spin_same_cpu(&mine, &hint));
+    assert_true(sksi_spin_same_cpu(&hint, &mine)); /* and the other way round */
 }
 
 static void wake_up_that_took_any_time_leaves_a_sane_budget(void **state)
@@ -124,15 +126,19 @@ static void rest_of_any_stream_ends(void **state)
 {
     struct sksi_spin_hint hint;
     struct sksi_spin s;
+    uint64_t n;
+    uint32_t rest;
 
     (void)state;
     memset(&hint, 0, sizeof hint);
     for (uint64_t index = 0; index < 1000; index += index % 7 + 1) {
         sksi_spin_start(&s, &hint, index % 2, INT64_MAX);
-        sksi_spin_rest(&s, &hint, index, 1 + index % 100);
+        rest = sksi_spin_stream(&hint, index, &n);
+        if (rest)
+            sksi_spin_rest(&s, &hint, rest, n, 1 + index % 100);
     }
     sksi_spin_start(&s, &hint, false, 1);
-    sksi_spin_rest(&s, &hint, UINT64_MAX, UINT64_MAX);
+    sksi_spin_rest(&s, &hint, 1, UINT64_MAX, UINT64_MAX);
     assert_true(sksi_clock_ns() > 0);
 }
 
