@@ -20,10 +20,11 @@
 #endif
 #include "base/log.h"
 
+#include "plat/plat.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -122,8 +123,8 @@ static void sink_replace(struct sink *s)
     pthread_mutex_unlock(&lock);
     pthread_mutex_unlock(&turn);
     if (old) {
-        free(old->filter);
-        free(old);
+        sksi_free(old->filter);
+        sksi_free(old);
     }
 }
 
@@ -150,9 +151,11 @@ static void fork_child(void)
     pthread_mutex_unlock(&lock);
 }
 
+static int fork_cared; /* errno value: no child would have a lock that it can take */
+
 static void fork_care(void)
 {
-    pthread_atfork(fork_prepare, fork_parent, fork_child);
+    fork_cared = pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
 /* ---- public ------------------------------------------------------------ */
@@ -168,14 +171,18 @@ int sksi_log_set_from(sks_log_handler *handler, void *arg, const char *filter, c
         return -1;
     }
     pthread_once(&once, fork_care);
+    if (handler && fork_cared) {
+        errno = fork_cared;
+        return -1;
+    }
     if (handler) {
         struct sksi_log_filter *f = sksi_log_filter_parse(filter ? filter : "trace", where);
 
         if (!f)
             return -1;
-        s = malloc(sizeof *s);
+        s = sksi_zalloc(sizeof *s);
         if (!s) {
-            free(f);
+            sksi_free(f);
             errno = ENOMEM;
             return -1;
         }

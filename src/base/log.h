@@ -56,7 +56,7 @@ struct sksi_log_rule {
     sks_log_level level;
 };
 
-/* One piece of memory; free() gives it back. */
+/* One piece of memory; sksi_free() gives it back. */
 struct sksi_log_filter {
     sks_log_level usual; /* where no rule matches */
     sks_log_level least; /* every component has at least this level */

@@ -11,6 +11,8 @@
 #endif
 #include "base/log.h"
 
+#include "plat/plat.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +34,7 @@ static struct sksi_log_stderr choices[][2] = {
 static void line_write(int fd, const char *line, size_t len)
 {
     while (len > 0) {
-        ssize_t n = write(fd, line, len);
+        ssize_t n = sksi_sys.write(fd, line, len);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -53,11 +55,11 @@ void sksi_log_to_fd(const sks_log_record *record, void *arg)
         line_write(to->fd, line, len);
         return;
     }
-    memory = malloc(len + 1);
+    memory = sksi_alloc(len + 1, 1);
     if (memory) {
         sks_log_format_record(record, to->format, to->color, memory, len + 1);
         line_write(to->fd, memory, len);
-        free(memory);
+        sksi_free(memory);
     } else {
         sks_log_record bare = *record;
 

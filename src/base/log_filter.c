@@ -14,8 +14,10 @@
 #endif
 #include "base/log.h"
 
+#include "plat/plat.h"
+
 #include <errno.h>
-#include <stdlib.h>
+#include <stdalign.h>
 #include <string.h>
 #include <strings.h>
 
@@ -248,7 +250,7 @@ struct sksi_log_filter *sksi_log_filter_parse(const char *text, const char *wher
 
     for (size_t i = 0; i < len; i++)
         n_words += text[i] == ',';
-    f = malloc(sizeof *f + n_words * sizeof f->rules[0] + len + 1);
+    f = sksi_alloc(sizeof *f + n_words * sizeof f->rules[0] + len + 1, alignof(max_align_t));
     if (!f) {
         errno = ENOMEM;
         return NULL;
@@ -258,7 +260,7 @@ struct sksi_log_filter *sksi_log_filter_parse(const char *text, const char *wher
     do {
         end = strchrnul(s, ',');
         if (!word_parse(f, trimmed(s, end), copy, where)) {
-            free(f);
+            sksi_free(f);
             errno = EINVAL;
             return NULL;
         }

@@ -32,12 +32,19 @@
 
 #define NS_PER_S 1000000000LL
 
+static long futex(_Atomic uint32_t *word, int op, uint32_t value, const struct timespec *until)
+{
+    return syscall(SYS_futex, word, op, value, until, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
 struct sksi_sys sksi_sys = {
     .posix_memalign = posix_memalign,
     .free = free,
     .thread_create = pthread_create,
     .eventfd = eventfd,
     .sigaction = sigaction,
+    .write = write,
+    .futex = futex,
 };
 
 bool sksi_fence_real = true;
@@ -126,8 +133,7 @@ bool sksi_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline
         ts.tv_nsec = deadline % NS_PER_S;
         pts = &ts;
     }
-    rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, pts, NULL,
-                 FUTEX_BITSET_MATCH_ANY);
+    rc = sksi_sys.futex(word, FUTEX_WAIT_BITSET_PRIVATE, expected, pts);
     bool late = rc == -1 && errno == ETIMEDOUT;
     errno = saved;
     return !late;
@@ -140,7 +146,7 @@ unsigned sksi_futex_wake(_Atomic uint32_t *word, unsigned n)
 
     if (n > INT_MAX)
         n = INT_MAX;
-    rc = syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+    rc = sksi_sys.futex(word, FUTEX_WAKE_PRIVATE, n, NULL);
     errno = saved;
     return rc > 0 ? (unsigned)rc : 0;
 }
@@ -191,7 +197,9 @@ __attribute__((constructor)) static void plat_start(void)
     ticks_calibrate();
     fences_choose();
     one_cpu = sysconf(_SC_NPROCESSORS_ONLN) == 1;
-    pthread_atfork(NULL, NULL, after_fork);
+    /* A child would not register: it must not need to. */
+    if (pthread_atfork(NULL, NULL, after_fork))
+        sksi_fence_real = true;
     errno = saved;
 }
 

@@ -3,7 +3,9 @@
  * plat.h - the whole contract with the operating system, beside ring/port.h.
  *
  * A port is one file that implements this header.  Every call that can fail goes
- * through the table sksi_sys, so a test can make the n-th one fail.
+ * through the table sksi_sys, so a test can make the n-th one fail.  What is not in it
+ * cannot fail with the arguments that it is given (a close, a join, a mutex, the write of
+ * one to a fresh eventfd), or is made before main, where tests/fault/shim.c fails it.
  */
 #ifndef SKSI_PLAT_PLAT_H
 #define SKSI_PLAT_PLAT_H
@@ -12,6 +14,8 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "ring/port.h"
 
@@ -25,6 +29,9 @@ struct sksi_sys {
     int (*thread_create)(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
     int (*eventfd)(unsigned value, int flags);
     int (*sigaction)(int signo, const struct sigaction *act, struct sigaction *old);
+    ssize_t (*write)(int fd, const void *bytes, size_t n);
+    /* WAIT_BITSET and WAKE.  A wait may end at any time and for no reason. */
+    long (*futex)(_Atomic uint32_t *word, int op, uint32_t value, const struct timespec *until);
 };
 extern struct sksi_sys sksi_sys;
 
