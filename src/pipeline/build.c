@@ -193,6 +193,7 @@ struct sksi_run *sksi_run_new(sks_pipeline *p)
 
     if (!run)
         goto no_memory;
+    errno = 0; /* only what fails from here on counts */
     run->p = p;
     run->stop_fd = -1;
     run->cause.stage = "";
@@ -202,7 +203,6 @@ struct sksi_run *sksi_run_new(sks_pipeline *p)
         goto fail;
     run->n_crews = p->n_stages;
     run->n_flows = p->n_links;
-    errno = 0;
     if (run_build(run) == 0)
         return run;
 fail:

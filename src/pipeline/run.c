@@ -362,15 +362,28 @@ static void install(sks_pipeline *p, struct sksi_run *run)
     sksi_lock_drop(&p->lock);
 }
 
+/* Says so; errno stays. */
+static struct sksi_run *not_started(sks_pipeline *p, const char *what)
+{
+    const char *why = strerrordesc_np(errno);
+
+    sksi_graph_error(p, errno, "cannot start: %s: %s", what, why ? why : "unknown error");
+    return NULL;
+}
+
 /* Everything up to the open gate: NULL and errno when it cannot be. */
 static struct sksi_run *run_start(sks_pipeline *p, bool with_receipt)
 {
     struct sksi_run *run;
+    const char *what;
     int code;
 
-    if (sksi_graph_check(p) || (run = sksi_run_new(p)) == NULL)
+    if (sksi_graph_check(p))
         return NULL;
+    if ((run = sksi_run_new(p)) == NULL)
+        return not_started(p, "memory or descriptors");
     run->drain_deadline = SKS_NEVER;
+    what = "memory";
     if (with_receipt) {
         run->receipt_size = sksi_receipt_size(p);
         run->receipt = sksi_zalloc(run->receipt_size);
@@ -379,8 +392,10 @@ static struct sksi_run *run_start(sks_pipeline *p, bool with_receipt)
             goto fail;
         }
     }
+    what = "signals";
     if (sksi_signals_take(p))
         goto fail;
+    what = "threads";
     if (threads_start(run))
         goto fail_signals;
     run->started_ns = sksi_clock_ns();
@@ -395,7 +410,7 @@ fail:
     sksi_free(run->receipt);
     sksi_run_free(run);
     errno = code;
-    return NULL;
+    return not_started(p, what);
 }
 
 /* 0 or an errno value. */
