@@ -31,6 +31,17 @@ static void *sender_main(void *arg)
     return NULL;
 }
 
+/* Has the handle the memory for one peeked item?  It keeps it. */
+static bool has_memory(sks_receiver *rx)
+{
+    struct item it;
+    int r = take_peeked(rx, &it, SKS_NOW);
+
+    if (r == 1)
+        item_got(&it);
+    return r >= 0 || errno != ENOMEM;
+}
+
 static void *receiver_main(void *arg)
 {
     struct traffic *t = arg;
@@ -38,9 +49,13 @@ static void *receiver_main(void *arg)
 
     while (more) {
         for (int op = RECV; op < OPS && more; op++) {
-            /* On a rendezvous two that only look do not see each other. */
-            if (op != SELECT_RECV_READY || t->looks)
-                more = take(t->scene, t->rx, op, SKS_NEVER);
+            /* On a rendezvous two that only look do not see each other.  A select in two
+             * phases without memory only looks too: known, see below. */
+            if (op == SELECT_RECV_READY && !t->looks)
+                continue;
+            if (op == SELECT_RECV_TWO && !t->looks && !has_memory(t->rx))
+                continue;
+            more = take(t->scene, t->rx, op, SKS_NEVER);
         }
     }
     sks_receiver_close(t->rx);
