@@ -67,7 +67,7 @@ SKS_API int sks_log_set(sks_log_handler *handler, void *arg, const char *filter)
 
 /* The built-in handler with the filter and the format from the environment.
  * Without SKS_LOG it changes nothing.  0, or -1 with EINVAL when SKS_LOG or
- * SKS_LOG_FORMAT does not parse; sks_log_error() then says where. */
+ * SKS_LOG_FORMAT does not parse, or ENOMEM; sks_log_error() then says what and where. */
 SKS_API int sks_log_from_env(void);
 
 /* What the last failed filter on this thread was about, in words; "" if none. */

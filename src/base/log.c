@@ -172,6 +172,7 @@ int sksi_log_set_from(sks_log_handler *handler, void *arg, const char *filter, c
     }
     pthread_once(&once, fork_care);
     if (handler && fork_cared) {
+        sksi_log_error_text(where, "no memory");
         errno = fork_cared;
         return -1;
     }
@@ -183,6 +184,7 @@ int sksi_log_set_from(sks_log_handler *handler, void *arg, const char *filter, c
         s = sksi_zalloc(sizeof *s);
         if (!s) {
             sksi_free(f);
+            sksi_log_error_text(where, "no memory");
             errno = ENOMEM;
             return -1;
         }

@@ -79,6 +79,9 @@ int sksi_log_name_nearest(const char *word, size_t len, const char *const *names
 void sksi_log_error_name(const char *where, const char *word, size_t len, const char *what,
                          const char *const *names, int n);
 
+/* Makes sks_log_error() say what, at where. */
+void sksi_log_error_text(const char *where, const char *what);
+
 /* "off", "error", ... by level. */
 extern const char *const sksi_log_level_names[SKS_LOG_TRACE + 1];
 

@@ -140,6 +140,15 @@ void sksi_log_error_name(const char *where, const char *word, size_t len, const 
     sksi_text_close(&t);
 }
 
+void sksi_log_error_text(const char *where, const char *what)
+{
+    struct sksi_text t = sksi_text_in(last_error, sizeof last_error);
+
+    sksi_text_add(&t, where);
+    sksi_text_add(&t, what);
+    sksi_text_close(&t);
+}
+
 static void number_add(struct sksi_text *t, size_t v)
 {
     if (v >= 10)
@@ -252,6 +261,7 @@ struct sksi_log_filter *sksi_log_filter_parse(const char *text, const char *wher
         n_words += text[i] == ',';
     f = sksi_alloc(sizeof *f + n_words * sizeof f->rules[0] + len + 1, alignof(max_align_t));
     if (!f) {
+        sksi_log_error_text(where, "no memory");
         errno = ENOMEM;
         return NULL;
     }
