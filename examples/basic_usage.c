@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* basic_usage.c - one thread sends two messages, the other receives until the end. */
+#include <errno.h>
 #include <pthread.h>
 #include <sockstream/sockstream.h>
 #include <stdio.h>
+#include <string.h>
 SKS_TYPED(text, const char *);
 
 static void *sender(void *end)
@@ -20,12 +22,14 @@ int main(void)
     text_stream here, there;
     const char *text;
     pthread_t t;
-    if (sks_log_from_env() || text_pair(5, &here, &there) || pthread_create(&t, 0, sender, &there))
-        return 1;
+    if (sks_log_from_env() || text_pair(5, &here, &there) ||
+        (errno = pthread_create(&t, NULL, sender, &there)))
+        return fprintf(stderr, "basic_usage: %s %s\n", strerror(errno), sks_log_error()), 1;
     while (text_stream_recv(here, &text) == 1)
         puts(text);
     sks_info("Receiver", "end of stream");
     puts("end of stream");
     text_stream_close(here);
-    return pthread_join(t, NULL);
+    pthread_join(t, NULL);
+    return fflush(stdout) ? perror("basic_usage"), 1 : 0;
 }

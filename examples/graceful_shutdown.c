@@ -82,17 +82,26 @@ int main(void)
     sks_receipt *r = NULL;
     pthread_t timer;
     char text[4096];
+    int failed;
 
-    if (sks_log_from_env() || !p || sks_pipeline_source(p, "Stage1", count_up, &t, &items) ||
+    if (sks_log_from_env()) {
+        fprintf(stderr, "graceful_shutdown: %s\n", sks_log_error());
+        return EXIT_FAILURE;
+    }
+    if (!p || sks_pipeline_source(p, "Stage1", count_up, &t, &items) ||
         sks_pipeline_stage(p, "Stage2", twice, NULL, &items) ||
         sks_pipeline_sink(p, "Stage3", add_up, &t, NULL) ||
         sks_pipeline_link(p, "Stage1", "Stage2", "chan:?items=5") ||
-        sks_pipeline_link(p, "Stage2", "Stage3", "chan:?items=5") ||
-        pthread_create(&timer, NULL, raise_flag, NULL)) {
+        sks_pipeline_link(p, "Stage2", "Stage3", "chan:?items=5")) {
         fprintf(stderr, "graceful_shutdown: %s\n", p ? sks_pipeline_error(p) : "no memory");
         return EXIT_FAILURE;
     }
-    if (sks_pipeline_run(p, SKS_NEVER, &r))
+    if (pthread_create(&timer, NULL, raise_flag, NULL)) {
+        fputs("graceful_shutdown: no thread for the timer\n", stderr);
+        return EXIT_FAILURE;
+    }
+    failed = sks_pipeline_run(p, SKS_NEVER, &r);
+    if (failed)
         perror("graceful_shutdown: run");
     pthread_join(timer, NULL);
     if (r) {
@@ -102,5 +111,9 @@ int main(void)
     printf("sent %lld, count = %lld, sum = %lld\n", t.last, t.count, t.sum);
     sks_receipt_free(r);
     sks_pipeline_free(p);
-    return t.count == t.last ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (fflush(stdout)) {
+        perror("graceful_shutdown: standard output");
+        failed = 1;
+    }
+    return !failed && t.count == t.last ? EXIT_SUCCESS : EXIT_FAILURE;
 }

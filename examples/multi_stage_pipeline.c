@@ -10,6 +10,7 @@
 #include <sockstream/sockstream.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 SKS_TYPED(num, int);
@@ -100,11 +101,19 @@ int main(void)
         return EXIT_FAILURE;
     }
     for (int i = 0; i < 3; i++) {
-        if (pthread_create(&threads[i], NULL, stages[i], &s))
-            abort();
+        int code = pthread_create(&threads[i], NULL, stages[i], &s);
+
+        if (code) {
+            fprintf(stderr, "multi_stage_pipeline: thread: %s\n", strerror(code));
+            return EXIT_FAILURE; /* with the process the threads end that there are */
+        }
     }
     for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     printf("final sum = %d\n", s.sum);
+    if (fflush(stdout)) {
+        perror("multi_stage_pipeline: standard output");
+        return EXIT_FAILURE;
+    }
     return EXIT_SUCCESS;
 }

@@ -55,9 +55,11 @@ static bool workers_parse(const char *text, unsigned *workers)
 
 int options_parse(struct options *o, int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"progress", no_argument, NULL, 'P'}, {"quiet", no_argument, NULL, 'q'},
-        {"receipt", optional_argument, NULL, 'R'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option longs[] = {{"progress", no_argument, NULL, 'P'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"receipt", optional_argument, NULL, 'R'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
     static char standard_input[] = "-";
     static char *none[] = {standard_input, NULL};
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -117,8 +119,8 @@ static void show(struct progress *g)
         fprintf(stderr,
                 "%s%8.1f MiB in %8.1f MiB out %5.1f %% %7.1f MiB/s  "
                 "read [%s] deflate [%s] write%s",
-                isatty(STDERR_FILENO) ? "\r" : "", in / MIB, out / MIB,
-                in > 0 ? 100 * out / in : 0, in / MIB / (seconds > 0 ? seconds : 1), before, after,
+                isatty(STDERR_FILENO) ? "\r" : "", in / MIB, out / MIB, in > 0 ? 100 * out / in : 0,
+                in / MIB / (seconds > 0 ? seconds : 1), before, after,
                 isatty(STDERR_FILENO) ? "" : "\n");
     }
     sks_receipt_free(r);
@@ -135,11 +137,10 @@ static void *display_loop(void *arg)
     sks_select *sel = sks_select_new();
     int64_t due;
     char nothing;
+    int end = sel ? sks_select_recv(sel, d->done, &nothing) : -1, chosen;
 
-    if (sel) {
-        int end = sks_select_recv(sel, d->done, &nothing), chosen;
-
-        sks_select_recv(sel, d->tick, &due);
+    /* Without memory for both arms there is no display: it would not see its end. */
+    if (end >= 0 && sks_select_recv(sel, d->tick, &due) >= 0) {
         while ((chosen = sks_select_wait(sel, SKS_NEVER, 0, NULL)) >= 0 && chosen != end)
             show(d->g);
     }
@@ -199,8 +200,10 @@ void receipt_print(const sks_receipt *r, enum receipt_form form, struct progress
     size_t size = print(r, NULL, 0) + 1;
     char *text = malloc(size);
 
-    if (!text)
+    if (!text) {
+        fputs("sks-gzip: no memory for the receipt\n", stderr);
         return;
+    }
     print(r, text, size);
     fputs(text, stderr);
     if (form == RECEIPT_JSON)

@@ -325,8 +325,11 @@ static int finish(struct job *j, const char *temporary, const sks_receipt *r)
         fprintf(stderr, "sks-gzip: %s: %s\n", r->cause_text[0] ? r->cause_text : "aborted",
                 strerror(r->cause));
         failed = 1;
-    } else if (!r || (failed = write_trailer(j))) {
-        fprintf(stderr, "sks-gzip: %s: %s\n", out_name(j), strerror(r ? failed : errno));
+    } else if (!r) {
+        fprintf(stderr, "sks-gzip: %s\n", sks_pipeline_error(j->p));
+        failed = 1;
+    } else if ((failed = write_trailer(j))) {
+        fprintf(stderr, "sks-gzip: %s: %s\n", out_name(j), strerror(failed));
         failed = 1;
     }
     if (j->out != STDOUT_FILENO && close(j->out) && !failed) {
@@ -354,8 +357,9 @@ static int run(struct job *j, const char *temporary)
     if (r && j->o->receipt)
         receipt_print(r, j->o->receipt, &j->progress);
     if (!failed && r->stopped) {
-        fprintf(stderr, "sks-gzip: stopped early: the archive is valid and holds the first %llu "
-                        "bytes\n",
+        fprintf(stderr,
+                "sks-gzip: stopped early: the archive is valid and holds the first %llu "
+                "bytes\n",
                 (unsigned long long)progress_get(&j->progress.taken));
         failed = 128 + SIGTERM;
     }
@@ -379,8 +383,10 @@ static int open_output(struct job *j, char **temporary)
     }
     size = strlen(j->o->output) + 32;
     *temporary = malloc(size);
-    if (!*temporary)
+    if (!*temporary) {
+        fprintf(stderr, "sks-gzip: %s: %s\n", out_name(j), strerror(errno));
         return -1;
+    }
     snprintf(*temporary, size, "%s.part.%ld", j->o->output, (long)getpid());
     j->out = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (j->out >= 0)
