@@ -2,7 +2,7 @@
 /*
  * shim.c - LD_PRELOAD: calls of libc that fail, for programs as they are.
  *
- *   FAULT_CALL=read    the calls of this name fail,
+ *   FAULT_CALL=read    the calls of this name fail, or of these: rename,unlink
  *   FAULT_N=3          the third one,
  *   FAULT_FROM=1       and all after it.
  *   FAULT_FD=9         a byte goes there for each that failed
@@ -14,6 +14,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#undef _FILE_OFFSET_BITS /* it would give open() the name open64 */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -53,9 +54,14 @@ static unsigned long number(const char *name)
 static bool unlucky(const char *call)
 {
     const char *which = environ ? getenv("FAULT_CALL") : NULL;
+    size_t len = strlen(call);
     unsigned long n, k;
 
-    if (!which || strcmp(which, call) != 0)
+    while (which && (strncmp(which, call, len) != 0 || (which[len] && which[len] != ','))) {
+        which = strchr(which, ',');
+        which += which != NULL;
+    }
+    if (!which)
         return false;
     n = number("FAULT_N");
     k = atomic_fetch_add(&calls, 1) + 1;
@@ -171,6 +177,8 @@ int open(const char *path, int flags, ...)
     return unlucky("open") ? failed(EMFILE) : REAL(open)(path, flags, mode);
 }
 
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
+
 ssize_t read(int fd, void *bytes, size_t n)
 {
     return unlucky("read") ? failed(EIO) : REAL(read)(fd, bytes, n);
@@ -194,11 +202,6 @@ int close(int fd)
     int r = REAL(close)(fd);
 
     return unlucky("close") ? failed(EIO) : r;
-}
-
-int fsync(int fd)
-{
-    return unlucky("fsync") ? failed(EIO) : REAL(fsync)(fd);
 }
 
 int rename(const char *from, const char *to)
