@@ -67,7 +67,7 @@ static void reserve_some(const struct scene *s, sks_sender *tx, uint64_t *id)
     ssize_t n = -1, went;
     struct item it;
 
-    if (!TRY(s, (n = sks_sender_reserve(tx, 5, &slots, SKS_NOW)) > 0 || errno == EAGAIN) || n <= 0)
+    if (!TRY(s, (n = sks_sender_reserve(tx, 5, &slots, SKS_NOW)) > 0 || not_now(SKS_NOW)) || n <= 0)
         return;
     CHECK(sks_sender_dup(tx) == NULL && errno == EBUSY);
     n = n > 3 ? 3 : n;
@@ -88,7 +88,7 @@ static void peek_some(const struct scene *s, sks_receiver *rx)
     void *slots;
     ssize_t n = -1;
 
-    if (!TRY(s, (n = sks_receiver_peek(rx, 5, &slots, SKS_NOW)) > 0 || errno == EAGAIN) || n <= 0)
+    if (!TRY(s, (n = sks_receiver_peek(rx, 5, &slots, SKS_NOW)) > 0 || not_now(SKS_NOW)) || n <= 0)
         return;
     n = n > 2 ? 2 : n;
     for (ssize_t i = 0; i < n; i++) {

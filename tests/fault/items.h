@@ -130,10 +130,11 @@ static inline int give_again(sks_sender *tx, enum op op, struct item *it, int64_
     return r;
 }
 
-/* Neither a failure nor a success: there is nothing to do now. */
+/* Neither a failure nor a success: there is nothing to do now.  On one thread: a call that
+ * had no memory does not say this instead. */
 static inline bool not_now(int64_t deadline)
 {
-    return deadline == SKS_NOW && errno == EAGAIN;
+    return deadline == SKS_NOW && errno == EAGAIN && !attempt_met_memory();
 }
 
 /* True when it went.  Without memory for the call it goes by one that needs none. */

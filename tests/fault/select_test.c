@@ -96,7 +96,7 @@ static void receive_scene(struct scene *s)
         result = -2;
         if (!TRY(s, ((arm = sks_select_wait(set.sel, SKS_NOW, v->flags, &result)) >= 0 &&
                      result >= 0) ||
-                        (arm < 0 && errno == EAGAIN)))
+                        (arm < 0 && not_now(SKS_NOW))))
             continue;
         if (arm < 0)
             break;
@@ -142,7 +142,7 @@ static void send_scene(struct scene *s)
         result = -2;
         if (!TRY(s, ((arm = sks_select_wait(set.sel, SKS_NOW, v->flags, &result)) >= 0 &&
                      result >= 0) ||
-                        (arm < 0 && errno == EAGAIN)) ||
+                        (arm < 0 && not_now(SKS_NOW))) ||
             arm < 0)
             continue;
         if (v->flags & SKS_SELECT_READY)

@@ -214,12 +214,20 @@ bool sweep_met(unsigned which)
 
 /* ---- attempts ---------------------------------------------------------- */
 
+static _Thread_local uint64_t memory_before;
+
+bool attempt_met_memory(void)
+{
+    return met[0] > memory_before;
+}
+
 struct attempt attempt_begin(void)
 {
     struct attempt a;
 
     for (int k = 0; k < KINDS; k++)
         a.met[k] = met[k];
+    memory_before = a.met[0];
     /* Not the code that a failure of this kind gives. */
     errno = kinds & FAULT_MEMORY ? EMFILE : ENOMEM;
     return a;

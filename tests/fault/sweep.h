@@ -81,6 +81,8 @@ struct attempt {
 };
 
 struct attempt attempt_begin(void);
+/* Has an allocation failed since the last attempt of this thread began? */
+bool attempt_met_memory(void);
 /* Was it good?  Dies when the failure is not one that it may have. */
 bool attempt_end(const struct scene *s, const struct attempt *a, bool good, bool last,
                  const char *call, const char *file, int line);
