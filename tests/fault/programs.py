@@ -176,7 +176,7 @@ def main():
         print(f"[  SKIPPED ] programs: {sys.argv[2]}")
         print("fault/programs: 0 passed, 0 failed, 1 skipped")
         return 0
-    shim, directory = sys.argv[1:3]
+    shim, directory = map(os.path.abspath, sys.argv[1:3])
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for program in programs(directory):
