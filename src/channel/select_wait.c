@@ -139,27 +139,31 @@ static bool spin(sks_select *sel, int64_t deadline)
 
 /* ---- waiting ----------------------------------------------------------- */
 
-/* Gives a waiter of a rendezvous the item that it offers.  Without one, or without
- * memory for one, it watches. */
-static void offer(struct sksi_arm *a, unsigned flags)
+/* Gives a waiter of a rendezvous the item that it offers; without one it watches.  False when
+ * there is no memory for one. */
+static bool offer(struct sksi_arm *a, unsigned flags)
 {
-    struct sksi_tray *t;
-
     a->waiter.want = SKSI_WANT_WATCH;
     if (flags & SKS_SELECT_READY)
-        return;
-    if (!a->item && a->rx && (t = sksi_tray_ready(a->ch, &a->rx->tray, 1))) {
+        return true;
+    a->waiter.item = a->item;
+    if (!a->item && a->rx) {
+        struct sksi_tray *t = sksi_tray_ready(a->ch, &a->rx->tray, 1);
+
+        if (!t)
+            return false;
         a->waiter.item = sksi_tray_slot(a->ch, t, 0);
         a->waiter.to_tray = true;
-    } else {
-        a->waiter.item = a->item;
     }
     if (a->waiter.item)
         a->waiter.want = SKSI_WANT_TURN;
+    return true;
 }
 
-/* Queues up in every arm's gate.  False when one of them turned out to be ready. */
-static bool enter_all(sks_select *sel, struct sksi_parker *parker, unsigned flags, bool *fence)
+/* Queues up in every arm's gate.  False when one of them turned out to be ready; *poor: the one
+ * that cannot wait for want of memory, or -1. */
+static bool enter_all(sks_select *sel, struct sksi_parker *parker, unsigned flags, bool *fence,
+                      int *poor)
 {
     for (uint32_t i = 0; i < sel->n; i++) {
         struct sksi_arm *a = &sel->arms[i];
@@ -172,7 +176,10 @@ static bool enter_all(sks_select *sel, struct sksi_parker *parker, unsigned flag
             *fence = true;
             continue;
         }
-        offer(a, flags);
+        if (!offer(a, flags)) {
+            *poor = (int)i;
+            return false;
+        }
         if (!sksi_meet_enter(a->ch, sksi_arm_side(a), &a->waiter))
             return false;
     }
@@ -232,8 +239,8 @@ static bool met(sks_select *sel, uint32_t i, int64_t deadline, struct sksi_outco
     return true;
 }
 
-/* Arm i was woken but something else was chosen, or nothing was moved: wake the next in
- * its queue.  No flag tells of the watches of a rendezvous. */
+/* Arm i was woken but something else was chosen, it failed, or nothing was moved: wake the next
+ * in its queue.  No flag tells of the watches of a rendezvous. */
 static void pass_on(const sks_select *sel, int woken, int chosen, unsigned flags)
 {
     const struct sksi_arm *a;
@@ -253,17 +260,22 @@ static int sleep_turn(sks_select *sel, int64_t deadline, unsigned flags, int *wo
     struct sksi_parker parker = {0};
     int64_t limit = sleep_limit(sel, deadline);
     bool in_time = true, fence = false;
+    int poor = -1;
     uint32_t token;
 
     for (uint32_t i = 0; i < sel->n; i++)
         sel->arms[i].waiter.parker = NULL;
-    if (enter_all(sel, &parker, flags, &fence) && !(fence && ready_after_fence(sel)))
+    if (enter_all(sel, &parker, flags, &fence, &poor) && !(fence && ready_after_fence(sel)))
         in_time = sksi_wait_park(&parker, limit) || limit < deadline;
     leave_all(sel);
     token = sksi_wait_token(&parker);
     *woken = (int)token - 1;
     if (token && met(sel, token - 1, deadline, out)) {
         *woken = -1;
+        return 1;
+    }
+    if (poor >= 0) {
+        *out = (struct sksi_outcome){poor, -ENOMEM};
         return 1;
     }
     return in_time || token ? 0 : -1;
@@ -281,7 +293,7 @@ int sksi_select_choose(sks_select *sel, int64_t deadline, unsigned flags, struct
         int slept;
 
         if (try_all(sel, flags, out)) {
-            pass_on(sel, woken, out->arm, flags);
+            pass_on(sel, woken, out->r < 0 ? -1 : out->arm, flags);
             return 0;
         }
         if (deadline <= SKS_NOW)
@@ -291,8 +303,10 @@ int sksi_select_choose(sks_select *sel, int64_t deadline, unsigned flags, struct
         if (spin(sel, deadline))
             continue;
         slept = sleep_turn(sel, deadline, flags, &woken, out);
-        if (slept == 1)
+        if (slept == 1) {
+            pass_on(sel, woken, -1, flags);
             return 0;
+        }
         late = slept < 0;
     }
 }

@@ -31,17 +31,6 @@ static void *sender_main(void *arg)
     return NULL;
 }
 
-/* Has the handle the memory for one peeked item?  It keeps it. */
-static bool has_memory(sks_receiver *rx)
-{
-    struct item it;
-    int r = take_peeked(rx, &it, SKS_NOW);
-
-    if (r == 1)
-        item_got(&it);
-    return r >= 0 || errno != ENOMEM;
-}
-
 static void *receiver_main(void *arg)
 {
     struct traffic *t = arg;
@@ -49,11 +38,8 @@ static void *receiver_main(void *arg)
 
     while (more) {
         for (int op = RECV; op < OPS && more; op++) {
-            /* On a rendezvous two that only look do not see each other.  A select in two
-             * phases without memory only looks too: known, see below. */
+            /* On a rendezvous two that only look do not see each other. */
             if (op == SELECT_RECV_READY && !t->looks)
-                continue;
-            if (op == SELECT_RECV_TWO && !t->looks && !has_memory(t->rx))
                 continue;
             more = take(t->scene, t->rx, op, SKS_NEVER);
         }
@@ -243,19 +229,11 @@ static void one_of_two_senders_has_the_place_when_memory_is_short(void **state)
     pairs_sweep("two senders", senders_scene, SEND, RECV, false);
 }
 
-/* ---- known ------------------------------------------------------------- */
-
-/* What is not repaired yet; SKS_FAULT_KNOWN=1 runs it all the same. */
-static void known(const char *why)
-{
-    if (!getenv("SKS_FAULT_KNOWN"))
-        sks_test_skip(why);
-}
+/* ---- select in two phases --------------------------------------------- */
 
 static void select_that_fails_leaves_its_wake_up_to_the_next(void **state)
 {
     (void)state;
-    known("known: a select in two phases that is woken and has no memory keeps the wake-up");
     pairs_sweep("two receivers", receivers_scene, RECV, OPS, true);
     pairs_sweep("two senders", senders_scene, SEND, RECV, true);
 }
@@ -309,8 +287,6 @@ static void meeting_scene(struct scene *s)
 static void select_without_memory_for_a_meeting_says_so(void **state)
 {
     (void)state;
-    known("known: a select in two phases without memory for the item of a rendezvous watches, "
-          "and a reserve watches it");
     sweep("meeting", meeting_scene, &shapes[0], FAULT_MEMORY);
 }
 
