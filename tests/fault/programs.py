@@ -41,14 +41,14 @@ class Program:
 
 
 class Shutdown(Program):
-    """Its numbers depend on the time."""
+    """Its numbers depend on the time; none is right, too, when the flag was first."""
 
     def right(self, out):
         found = re.search(rb"sent (\d+), count = (\d+), sum = (\d+)\n\Z", out)
         if not found:
             return False
         sent, count, total = map(int, found.groups())
-        return sent == count > 0 and total == count * (count + 1)
+        return sent == count and total == count * (count + 1)
 
 
 class Gzip(Program):
