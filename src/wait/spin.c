@@ -29,6 +29,11 @@
 #define TRY_EVERY 32     /* waits without a rest until one is tried; doubles when in vain */
 #define TRY_EVERY_MAX 4096
 #define SAME_CPU_YIELDS 3
+#define YIELD_LONG_NS 500000 /* a yield of that length gave the CPU to a stranger */
+#define BUSY_NS 20000000     /* so long nobody yields after one */
+
+/* Until then the CPUs have more to do than ours (ticks). */
+static _Atomic uint64_t x_busy_until;
 
 /* What a wake-up costs: a moving average, in ticks; 0 before the first. */
 static _Atomic uint64_t x_wake_ticks;
@@ -153,26 +158,38 @@ void sksi_spin_rest(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint
         sksi_pause();
 }
 
+/* Lets others run for a moment.  False when that is no good: whoever runs then has a lot to do, and
+ * a sleeper that is woken comes before it. */
+static bool yield(uint64_t now)
+{
+    uint64_t after;
+
+    /* relaxed: hint. */
+    if (now < atomic_load_explicit(&x_busy_until, memory_order_relaxed))
+        return false;
+    sksi_yield();
+    after = sksi_ticks();
+    if (after - now < sksi_ticks_of(YIELD_LONG_NS))
+        return true;
+    after += sksi_ticks_of(BUSY_NS);
+    atomic_store_explicit(&x_busy_until, after, memory_order_relaxed); /* relaxed: hint */
+    return true;
+}
+
 bool sksi_spin_more(struct sksi_spin *s)
 {
     uint64_t now;
 
     s->rounds++;
-    if (s->same_cpu) {
-        if (s->rounds > SAME_CPU_YIELDS)
-            return false;
-        sksi_yield();
-        return true;
-    }
+    if (s->same_cpu)
+        return s->rounds <= SAME_CPU_YIELDS && yield(sksi_ticks());
     sksi_pause();
     if (s->rounds % CLOCK_EVERY)
         return true;
     now = sksi_ticks();
     if (now >= s->until || s->rounds > ROUNDS_MAX)
         return false;
-    if (now >= s->yield_from)
-        sksi_yield();
-    return true;
+    return now < s->yield_from || yield(now);
 }
 
 void sksi_spin_learn(const struct sksi_spin *s, struct sksi_spin_hint *hint, bool found)

@@ -6,7 +6,9 @@
  * that has to wait looks again for about as long first: pauses for the first part,
  * then lets other threads run between the looks (where more threads than CPUs are
  * ready, the one it waits for may be among them).  The budget is time, not rounds:
- * a pause takes 15 times as long on some CPUs as on others.
+ * a pause takes 15 times as long on some CPUs as on others.  Where one such break took as
+ * long as a time slice there are none for a while: strangers want the CPU, and a sleeper
+ * that is woken comes before them.
  *
  * The budget learns per channel and side: a spin that was for nothing halves it, one
  * that found something doubles it.

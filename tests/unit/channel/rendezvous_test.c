@@ -2,7 +2,7 @@
 /*
  * rendezvous_test.c - capacity 0: who meets whom, from calls, reservations and selects.
  *
- * Covers: rendezvous.c select.c select_wait.c solo.c
+ * Covers: rendezvous.c select.c select_wait.c
  */
 #include "unit/channel/kit.h"
 
