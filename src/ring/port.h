@@ -43,12 +43,12 @@ void sksi_spin_woken(uint64_t ticks);
 /* Lets the CPU rest for some nanoseconds in a spin loop. */
 static inline void sksi_pause(void);
 
-#if defined(SKSI_MODEL)
-#include "model_port.h"
-#else
 /* Decided once before main(): true makes light a real fence. */
 extern bool sksi_fence_real;
 
+#if defined(SKSI_MODEL)
+#include "model_port.h"
+#else
 static inline void sksi_fence_light(void)
 {
     atomic_signal_fence(memory_order_seq_cst);
