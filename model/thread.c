@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - the model's threads: coroutines on one thread of the system.
+ *
+ * A thread stops before each operation that others can see, and leaves it to the
+ * search; what it does in between is nobody's business, so it needs no choice.
+ * Threads of abandoned runs are not unwound: the next run begins on their stacks.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+struct thread threads[MAX_THREADS];
+struct thread *current;
+int n_threads;
+bool fences_real;
+const char *failure;
+
+static struct place {
+    alignas(64) unsigned char stack[STACK_BYTES];
+    ucontext_t context;
+    jmp_buf at;
+    void (*body)(void);
+    int error; /* its errno */
+} places[MAX_THREADS];
+
+static jmp_buf search_at;
+
+void failure_note(const char *what)
+{
+    if (!failure)
+        failure = what;
+}
+
+/* Back to the search. */
+static void stop(struct thread *t)
+{
+    places[t->id].error = errno;
+    if (!_setjmp(places[t->id].at))
+        _longjmp(search_at, 1);
+}
+
+static void begin(void)
+{
+    struct thread *t = current;
+
+    places[t->id].body();
+    t->state = THREAD_ENDED;
+    _longjmp(search_at, 1);
+}
+
+_Noreturn void explore_fail(const char *what)
+{
+    failure_note(what);
+    if (!current)
+        abort();
+    current->state = THREAD_ENDED;
+    _longjmp(search_at, 1);
+}
+
+void thread_start(int i, void (*body)(void))
+{
+    struct place *p = &places[i];
+    struct thread *t = &threads[i];
+
+    t->id = i;
+    t->state = THREAD_READY;
+    t->op.kind = OP_NONE;
+    t->clock_ns = 1000;
+    p->body = body;
+    getcontext(&p->context);
+    p->context.uc_stack.ss_sp = p->stack;
+    p->context.uc_stack.ss_size = sizeof p->stack;
+    makecontext(&p->context, begin, 0);
+    current = t;
+    errno = 0;
+    if (!_setjmp(search_at))
+        setcontext(&p->context);
+    current = NULL;
+}
+
+void thread_go(struct thread *t)
+{
+    current = t;
+    errno = places[t->id].error;
+    if (!_setjmp(search_at))
+        _longjmp(places[t->id].at, 1);
+    current = NULL;
+}
+
+void thread_do(struct op *op)
+{
+    struct thread *t = current;
+
+    if (t->id == 0) {
+        memory_do(t, op, 0);
+        return;
+    }
+    t->op = *op;
+    stop(t);
+    *op = t->op;
+}
