@@ -7,7 +7,8 @@
  *   store, load      only if the load has read this store, and then the other order is
  *                    another choice of the load, not of the threads
  *   fence, fence     seq_cst
- *   heavy, any       but calls of the futex
+ *   heavy, any       but calls of the futex; and not if it is a load of what the thread
+ *                    alone has stored, or, before, of what it knew already
  *   wait, store      of the word; wake and a wait that slept, or its time-out
  *
  * A failed compare-exchange is a load that might have been a store.
@@ -49,12 +50,22 @@ static bool depend_futex(const struct event *a, const struct event *b)
     return (a->kind == OP_WAIT && event_writes(b)) || (b->kind == OP_WAIT && event_writes(a));
 }
 
+/* What another thread did, after a heavy fence or before it. */
+static bool depend_heavy(const struct event *e, bool after)
+{
+    if (e->kind == OP_WAIT)
+        return true;
+    if (e->kind == OP_LOAD && (e->own || (e->quiet && !after)))
+        return false;
+    return is_access(e);
+}
+
 enum relation event_relation(const struct event *a, const struct event *b, int node_a)
 {
     if (is_fence(a) && is_fence(b))
         return RACING;
-    if ((a->kind == OP_HEAVY && (is_access(b) || b->kind == OP_WAIT)) ||
-        (b->kind == OP_HEAVY && (is_access(a) || a->kind == OP_WAIT)))
+    if ((a->kind == OP_HEAVY && depend_heavy(b, true)) ||
+        (b->kind == OP_HEAVY && depend_heavy(a, false)))
         return RACING;
     if (a->kind == OP_FENCE || a->kind == OP_HEAVY || a->address != b->address)
         return UNRELATED;
@@ -68,11 +79,13 @@ enum relation event_relation(const struct event *a, const struct event *b, int n
     return depend_futex(a, b) ? RACING : UNRELATED;
 }
 
-bool event_wakes(const struct op *op, const struct event *e)
+bool event_wakes(const struct thread *t, const struct op *op, const struct event *e)
 {
     struct event p = {.kind = op->kind,
                       .ok = true, /* it might be */
                       .sc = op->order == memory_order_seq_cst,
+                      .own = e->kind == OP_HEAVY && op->kind == OP_LOAD &&
+                             memory_own(op->address, t->id),
                       .address = op->address,
                       .read_event = -2};
 

@@ -8,6 +8,7 @@
  *   memory.c  atomic locations, views, orders: what an operation may read
  *   shadow.c  plain accesses: data races, the heap
  *   depend.c  which operations do not commute
+ *   private.c which locations only one thread uses
  *   search.c  which thread goes on, which store is read: the tree of choices
  *   trace.c   what is said about a run that failed
  *   explore.c the models of one program, one after another
@@ -74,6 +75,8 @@ struct op {
     bool ok;         /* CAS: exchanged; WAIT: slept; WAKE: woke somebody */
     int read_event;  /* the node of the store that was read, -1: before the run */
     unsigned avail;  /* LOAD: how many stores there were */
+    bool own;        /* LOAD: no other thread has stored here */
+    bool quiet;      /* LOAD: there was one choice, and it told the thread nothing */
 };
 
 enum thread_state { THREAD_READY, THREAD_ASLEEP, THREAD_ENDED };
@@ -102,6 +105,9 @@ void thread_go(struct thread *t);
 /* Called in a thread: does the operation, when the search says so. */
 void thread_do(struct op *op);
 
+/* The run is worth nothing: what was thought to be private is not. */
+extern bool start_again;
+
 /* What went wrong in this run; NULL: nothing. */
 extern const char *failure;
 void failure_note(const char *what);
@@ -113,6 +119,8 @@ void memory_reset(void);
 void memory_do(struct thread *t, struct op *op, unsigned oldest);
 /* Has a location more than n stores? */
 bool memory_more_than(uintptr_t address, unsigned n);
+/* Has no thread but t (and setup) stored at a location? */
+bool memory_own(uintptr_t address, int thread);
 /* A fence of the calling thread alone: no operation, nobody sees when it is done. */
 void memory_fence_local(struct thread *t, int order);
 /* The threads begin with what number 0 knows, and number 0 ends with what they know. */
@@ -143,7 +151,7 @@ const char *shadow_name(uintptr_t address, char *buffer, size_t size);
 struct event {
     int thread;
     enum op_kind kind;
-    bool sc, ok;
+    bool sc, ok, own, quiet;
     uintptr_t address;
     int read_event;
     struct clock after; /* its own causal past, and itself */
@@ -159,7 +167,7 @@ enum relation {
 enum relation event_relation(const struct event *a, const struct event *b, int node_a);
 bool event_writes(const struct event *e);
 /* Does what a sleeping thread would do depend on what was done? */
-bool event_wakes(const struct op *op, const struct event *e);
+bool event_wakes(const struct thread *t, const struct op *op, const struct event *e);
 
 /* ---- search.c ---------------------------------------------------------- */
 
@@ -181,12 +189,24 @@ extern bool explore_naive;
 bool search_all(const struct model *m, uint64_t max, struct count *count);
 /* Runs one path of choices. */
 bool search_replay(const struct model *m, const char *path);
-/* The path of choices of the last run; ends with the program. */
-const char *search_path(void);
+/* Prints the path of choices of the last run, and which addresses are shared. */
+void search_print_path(void);
 /* One of n, 0 first. */
 unsigned search_choose(unsigned n);
 /* The node of the operation that is being done; -1: none. */
 int search_event(void);
+
+/* ---- private.c --------------------------------------------------------- */
+
+/* Forgets all addresses, before a model; and who used which, before a run. */
+void private_clear(void);
+void private_reset(void);
+/* Is t the only thread that uses this address?  Otherwise the search begins again, knowing
+ * that it is not: *again. */
+bool private_is(const struct thread *t, uintptr_t address, bool *again);
+/* Notes an address as shared; lists them: *at begins with 0, the end is 0. */
+void private_share(uintptr_t address);
+uintptr_t private_shared(size_t *at);
 
 /* ---- trace.c ----------------------------------------------------------- */
 

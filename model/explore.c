@@ -39,7 +39,8 @@ static void report_failure(const struct model *m)
 {
     printf("FAILED %s [%s]: %s\n", m->name, mode_name(), failure);
     trace_print();
-    printf("  again: --replay %s %s %s\n", m->name, mode_name(), search_path());
+    printf("  again: --replay '%s' %s ", m->name, mode_name());
+    search_print_path();
 }
 
 static void run_model(const struct model *m)

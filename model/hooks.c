@@ -9,6 +9,7 @@
  */
 #include "engine.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@
 
 static void plain(const void *address, size_t size, enum access how, const void *pc)
 {
-    if (current && size)
+    /* One errno serves all threads of a model here; each has its own (thread.c). */
+    if (current && size && address != &errno)
         shadow_access(current, address, size, how, pc);
 }
 

@@ -30,7 +30,8 @@
 struct store {
     uint64_t value;
     struct knowledge carries;
-    int event;
+    int event; /* the node of the store; -1: before the run */
+    int thread;
 };
 
 struct location {
@@ -154,6 +155,22 @@ bool memory_more_than(uintptr_t address, unsigned n)
     return *number && locations[*number].n > n;
 }
 
+static bool is_own(const struct location *l, int thread)
+{
+    for (unsigned i = 0; i < l->n; i++) {
+        if (stores[l->stores[i]].event >= 0 && stores[l->stores[i]].thread != thread)
+            return false;
+    }
+    return true;
+}
+
+bool memory_own(uintptr_t address, int thread)
+{
+    const uint8_t *number = shadow_location(address);
+
+    return !*number || is_own(&locations[*number], thread);
+}
+
 /* ---- fences ------------------------------------------------------------ */
 
 static void fence_views(struct thread *t)
@@ -211,6 +228,7 @@ static void write_store(struct thread *t, struct location *l, uint64_t value, in
     struct store *s;
 
     append(l, value, search_event());
+    stores[l->stores[l->n - 1]].thread = t->id;
     s = &stores[l->stores[l->n - 1]];
     t->now.view.at[number_of(l)] = (uint8_t)(l->n - 1);
     copy(&s->carries, releases(order) ? &t->now : &t->released);
@@ -249,11 +267,22 @@ static void access_now(struct thread *t, const struct op *op, enum access how)
     shadow_access(t, (const void *)op->address, op->size, how, op->pc);
 }
 
+static bool view_holds(const struct view *v, const struct view *other)
+{
+    for (unsigned i = 0; i < n_locations; i++) {
+        if (v->at[i] < other->at[i])
+            return false;
+    }
+    return true;
+}
+
 static void do_load(struct thread *t, struct op *op, unsigned oldest)
 {
     struct location *l = location_at(op->address, op->size);
     unsigned from = t->now.view.at[number_of(l)];
 
+    op->own = is_own(l, t->id);
+    op->quiet = from == l->n - 1 && view_holds(&t->now.view, &stores[l->stores[from]].carries.view);
     if (from < oldest && oldest < l->n)
         from = oldest;
     op->avail = l->n;

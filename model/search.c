@@ -22,10 +22,13 @@
 #include "engine.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ASLEEP 0xffff
+
+extern const char __executable_start[];
 
 struct node {
     bool value; /* else a thread */
@@ -259,7 +262,7 @@ static void low_after(const struct node *n, uint16_t *low)
         struct op op = next_op(&threads[i]);
 
         low[i] = explore_naive || i == n->chosen ? 0 : n->low[i];
-        if (low[i] && event_wakes(&op, &n->event) &&
+        if (low[i] && event_wakes(&threads[i], &op, &n->event) &&
             !(low[i] != ASLEEP && event_writes(&n->event) && op.address == n->event.address &&
               op.order != memory_order_seq_cst))
             low[i] = 0;
@@ -291,6 +294,8 @@ static void do_op(struct thread *t, int i, uint16_t *low)
         .thread = t->id,
         .kind = op->kind,
         .ok = op->ok,
+        .own = op->own,
+        .quiet = op->quiet,
         .sc = op->order == memory_order_seq_cst && op->kind <= OP_CAS,
         .address = op->address,
         .read_event = op->read_event,
@@ -328,6 +333,8 @@ static void step(int i, uint16_t *low)
 static void run_begin(const struct model *m)
 {
     failure = NULL;
+    start_again = false;
+    private_reset();
     n_steps = 0;
     at = 0;
     event_now = -1;
@@ -351,7 +358,7 @@ static bool run_once(const struct model *m)
     uint16_t low[MAX_THREADS] = {0};
 
     run_begin(m);
-    while (!failure) {
+    while (!failure && !start_again) {
         bool live;
         unsigned enabled = enabled_threads(&live);
 
@@ -373,7 +380,7 @@ static bool run_once(const struct model *m)
         count_preemption(at);
         step(at++, low);
     }
-    if (!failure) {
+    if (!failure && !start_again) {
         memory_join();
         if (m->finish)
             thread_start(0, m->finish);
@@ -419,25 +426,34 @@ bool search_all(const struct model *m, uint64_t max, struct count *count)
     n_nodes = 0;
     fresh = 0;
     bound = m->preemptions;
+    private_clear();
     do {
         bool whole = run_once(m);
 
+        if (start_again) {
+            n_nodes = 0;
+            fresh = 0;
+            *count = (struct count){0};
+            continue;
+        }
         count->runs += whole;
         count->cut += !whole;
         if (n_steps > count->steps)
             count->steps = n_steps;
         if (failure)
             return false;
-    } while (count->runs + count->cut < max && next_path());
+    } while (start_again || (count->runs + count->cut < max && next_path()));
     return true;
 }
 
 bool search_replay(const struct model *m, const char *path)
 {
+    char *end;
+
     n_nodes = 0;
     fresh = MAX_NODES;
     bound = 0;
-    for (; *path && n_nodes < MAX_NODES; path++) {
+    for (; *path && *path != '@' && n_nodes < MAX_NODES; path++) {
         struct node *n = &nodes[n_nodes++];
 
         *n = (struct node){0};
@@ -445,17 +461,21 @@ bool search_replay(const struct model *m, const char *path)
         n->pick = (unsigned)(*path - 'a');
         n->chosen = (uint8_t)(*path - '0');
     }
+    private_clear();
+    for (; *path; path = end)
+        private_share(strtoul(path + 1, &end, 16) + (uintptr_t)__executable_start);
     run_once(m);
     return !failure;
 }
 
-const char *search_path(void)
+void search_print_path(void)
 {
-    static char path[MAX_NODES + 1];
-    int i;
+    uintptr_t shared;
+    size_t k = 0;
 
-    for (i = 0; i < at; i++)
-        path[i] = (char)(nodes[i].value ? 'a' + (int)nodes[i].pick : '0' + nodes[i].chosen);
-    path[i] = '\0';
-    return path;
+    for (int i = 0; i < at; i++)
+        putchar(nodes[i].value ? 'a' + (int)nodes[i].pick : '0' + nodes[i].chosen);
+    for (char c = '@'; (shared = private_shared(&k)) != 0; c = ',')
+        printf("%c%zx", c, (size_t)(shared - (uintptr_t)__executable_start));
+    putchar('\n');
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
@@ -20,6 +21,7 @@ struct thread *current;
 int n_threads;
 bool fences_real;
 const char *failure;
+bool start_again;
 
 static struct place {
     alignas(64) unsigned char stack[STACK_BYTES];
@@ -101,6 +103,13 @@ void thread_do(struct op *op)
         memory_do(t, op, 0);
         return;
     }
+    if (op->kind >= OP_LOAD && op->kind <= OP_CAS && op->order != memory_order_seq_cst &&
+        private_is(t, op->address, &start_again)) {
+        memory_do(t, op, 0);
+        return;
+    }
+    if (op->kind == OP_WAIT)
+        private_is(t, op->address, &start_again);
     t->op = *op;
     stop(t);
     *op = t->op;
