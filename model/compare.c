@@ -6,6 +6,7 @@
  *   compare [PROGRAMS [SEED]]
  */
 #include "engine.h"
+#include "ring/port.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -201,12 +202,12 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < n; i++) {
         int n_used = make_program(), same;
 
-        fences_real = pick(2);
+        sksi_fence_real = pick(2);
         same = compare(n_used, runs);
         passed += same == 1;
         skipped += same == -1;
         if (same == 0 && ++failed < 4) {
-            printf("program %u differs [%s]\n", i, fences_real ? "real" : "asym");
+            printf("program %u differs [%s]\n", i, sksi_fence_real ? "real" : "asym");
             print_program(n_used);
         }
     }

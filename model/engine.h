@@ -95,7 +95,6 @@ struct thread {
 extern struct thread threads[MAX_THREADS];
 extern struct thread *current; /* NULL: the explorer itself */
 extern int n_threads;          /* with number 0 */
-extern bool fences_real;       /* the mode */
 
 /* Runs thread i from its beginning until its first operation, or its end.  Number 0
  * does not stop at operations. */

@@ -8,6 +8,7 @@
  * one run.  --max stops a model after so many runs; it says so, and counts as skipped.
  */
 #include "engine.h"
+#include "ring/port.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static double seconds(void)
 
 static const char *mode_name(void)
 {
-    return fences_real ? "real" : "asym";
+    return sksi_fence_real ? "real" : "asym";
 }
 
 static void report_failure(const struct model *m)
@@ -87,7 +88,7 @@ static int replay(const struct model *models, size_t n, char **args)
     for (size_t i = 0; i < n; i++) {
         if (strcmp(models[i].name, args[0]))
             continue;
-        fences_real = !strcmp(args[1], "real");
+        sksi_fence_real = !strcmp(args[1], "real");
         search_replay(&models[i], args[2]);
         printf("%s [%s]: %s\n", models[i].name, mode_name(), failure ? failure : "nothing wrong");
         trace_print();
@@ -130,7 +131,7 @@ int explore_main(int argc, char **argv, const char *suite, const struct model *m
         for (int real = 1; real >= 0; real--) {
             if (models[i].mode == (real ? EXPLORE_ASYM : EXPLORE_REAL))
                 continue;
-            fences_real = real;
+            sksi_fence_real = real;
             run_model(&models[i]);
         }
     }

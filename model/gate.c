@@ -14,13 +14,20 @@
 
 enum { SOON = 5000 };
 
-static struct sksi_gate gates[2];
+/* A gate and the words of its sides. */
+static struct {
+    struct sksi_gate gate;
+    _Atomic uint32_t words[2];
+} places[2];
 static _Atomic uint32_t x_items;
 static int told[2], claims;
 
 static void clear(void)
 {
-    memset(gates, 0, sizeof gates);
+    memset(places, 0, sizeof places);
+    for (int i = 0; i < 2; i++)
+        sksi_gate_init(&places[i].gate, &places[i].words[SKSI_SENDERS],
+                       &places[i].words[SKSI_RECEIVERS]);
     memset(told, 0, sizeof told);
     atomic_store_explicit(&x_items, 0, memory_order_relaxed);
     claims = 0;
@@ -33,7 +40,7 @@ static bool look(void)
 
 static bool over(int flag)
 {
-    return sksi_gate_flags(&gates[0], SKSI_SENDERS) & (uint32_t)flag;
+    return sksi_gate_flags(&places[0].gate, SKSI_SENDERS) & (uint32_t)flag;
 }
 
 /* One turn of a receiver.  False when its deadline has passed. */
@@ -43,11 +50,11 @@ static bool wait_turn(enum sksi_want want, int64_t deadline)
     struct sksi_waiter w = {.parker = &parker, .want = want};
     bool in_time = true;
 
-    sksi_wait_enter(&gates[0], SKSI_RECEIVERS, &w);
+    sksi_wait_enter(&places[0].gate, SKSI_RECEIVERS, &w);
     sksi_fence_heavy();
     if (!look() && !over(SKSI_GONE | SKSI_ABORTED))
         in_time = sksi_wait_park(&parker, deadline);
-    sksi_wait_leave(&gates[0], SKSI_RECEIVERS, &w);
+    sksi_wait_leave(&places[0].gate, SKSI_RECEIVERS, &w);
     return in_time;
 }
 
@@ -74,14 +81,14 @@ static void send(void)
 {
     atomic_store_explicit(&x_items, 1, memory_order_release);
     sksi_fence_light();
-    if (sksi_gate_hint(&gates[0], SKSI_RECEIVERS) & SKSI_WAITING)
-        sksi_gate_wake(&gates[0], SKSI_RECEIVERS, 1);
+    if (sksi_gate_hint(&places[0].gate, SKSI_RECEIVERS) & SKSI_WAITING)
+        sksi_gate_wake(&places[0].gate, SKSI_RECEIVERS, 1);
 }
 
 static void end(void)
 {
     told[0] = 1;
-    sksi_gate_end(&gates[0], SKSI_SENDERS, SKSI_GONE);
+    sksi_gate_end(&places[0].gate, SKSI_SENDERS, SKSI_GONE, NULL);
 }
 
 static void see_end(void)
@@ -99,10 +106,10 @@ static bool select_turn(int64_t deadline)
     uint32_t token;
 
     for (int i = 0; i < 2; i++)
-        sksi_wait_enter(&gates[i], SKSI_RECEIVERS, &w[i]);
+        sksi_wait_enter(&places[i].gate, SKSI_RECEIVERS, &w[i]);
     sksi_wait_park(&parker, deadline);
     for (int i = 0; i < 2; i++)
-        sksi_wait_leave(&gates[i], SKSI_RECEIVERS, &w[i]);
+        sksi_wait_leave(&places[i].gate, SKSI_RECEIVERS, &w[i]);
     token = sksi_wait_token(&parker);
     if (token) {
         CHECK(told[token - 1] == 1);
@@ -119,7 +126,7 @@ static void select_soon(void)
 static void wake(int i)
 {
     told[i] = 1;
-    sksi_gate_wake(&gates[i], SKSI_RECEIVERS, 1);
+    sksi_gate_wake(&places[i].gate, SKSI_RECEIVERS, 1);
 }
 
 static void wake_0(void)
@@ -135,8 +142,8 @@ static void wake_1(void)
 static void finish_gates(void)
 {
     for (int i = 0; i < 2; i++) {
-        CHECK(!gates[i].side[SKSI_RECEIVERS].first);
-        CHECK(!(sksi_gate_hint(&gates[i], SKSI_RECEIVERS) & SKSI_WAITING));
+        CHECK(!places[i].gate.first[SKSI_RECEIVERS]);
+        CHECK(!(sksi_gate_hint(&places[i].gate, SKSI_RECEIVERS) & SKSI_WAITING));
     }
     CHECK(claims <= 1);
 }
@@ -154,6 +161,7 @@ static const struct model models[] = {
     {.name = "select, two wakes",
      .setup = clear,
      .thread = {select_soon, wake_0, wake_1},
+     .preemptions = 3,
      .finish = finish_gates},
 };
 

@@ -44,14 +44,14 @@ void model_fence_light(void)
 {
     struct op op = {.kind = OP_FENCE, .order = memory_order_seq_cst, .pc = HERE};
 
-    if (fences_real)
+    if (sksi_fence_real)
         thread_do(&op);
 }
 
 void sksi_fence_heavy(void)
 {
     struct op op = {
-        .kind = fences_real ? OP_FENCE : OP_HEAVY, .order = memory_order_seq_cst, .pc = HERE};
+        .kind = sksi_fence_real ? OP_FENCE : OP_HEAVY, .order = memory_order_seq_cst, .pc = HERE};
 
     thread_do(&op);
 }
@@ -143,8 +143,9 @@ void sksi_spin_note(struct sksi_spin_hint *mine)
     (void)mine;
 }
 
-bool sksi_spin_same_cpu(const struct sksi_spin_hint *other)
+bool sksi_spin_same_cpu(struct sksi_spin_hint *mine, const struct sksi_spin_hint *other)
 {
+    (void)mine;
     (void)other;
     return true;
 }
@@ -157,11 +158,22 @@ void sksi_spin_start(struct sksi_spin *s, const struct sksi_spin_hint *mine, boo
     s->same_cpu = same_cpu;
 }
 
-void sksi_spin_burst(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint64_t index)
+uint32_t sksi_spin_stream(struct sksi_spin_hint *mine, uint64_t index, uint64_t *n)
+{
+    (void)mine;
+    (void)index;
+    *n = 0;
+    return 0;
+}
+
+void sksi_spin_rest(const struct sksi_spin *s, struct sksi_spin_hint *mine, uint32_t rest,
+                    uint64_t n, uint64_t capacity)
 {
     (void)s;
     (void)mine;
-    (void)index;
+    (void)rest;
+    (void)n;
+    (void)capacity;
 }
 
 bool sksi_spin_more(struct sksi_spin *s)

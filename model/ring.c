@@ -15,7 +15,7 @@ enum { TRIES = 3 };
 
 static struct sksi_ring_tx tx;
 static struct sksi_ring_rx rx;
-static uint64_t slots[2], sent, received, capacity;
+static uint64_t slots[4], sent, received, capacity;
 
 static void clear(uint64_t n)
 {
@@ -47,7 +47,7 @@ static void push_some(uint64_t tries, uint64_t want)
         for (uint64_t k = 0; k < room; k++)
             slots[(tail + k) % capacity] = ++sent;
         if (room)
-            sksi_ring_publish(&tx, &rx, tail + room);
+            sksi_ring_publish(&tx, tail + room);
     }
 }
 
@@ -88,12 +88,97 @@ static void pop_two(void)
     pop_some(TRIES - 1, 2);
 }
 
-/* After a measure the writer may use the places that it has seen to be free. */
-static void push_measured(void)
+/* ---- <sockstream/ring.h> ----------------------------------------------- */
+
+/* The sender of a channel that is alone: quick, else it looks for room. */
+static void send_quick(void)
 {
-    push_some(1, 1);
-    sksi_ring_measure(&tx, &rx, sksi_ring_tail(&tx));
-    push_some(1, 1);
+    for (uint64_t i = 0; i < TRIES; i++) {
+        uint64_t item = sent + 1;
+
+        if (!sksi_quick_send(&tx, &item, sizeof item)) {
+            sksi_ring_room(&tx, &rx, sksi_ring_tail(&tx), capacity, 1);
+            if (!sksi_quick_send(&tx, &item, sizeof item))
+                continue;
+        }
+        sent++;
+    }
+}
+
+/* And its receiver: quick, else it looks for items, and takes a single one by express. */
+static void recv_quick(void)
+{
+    for (uint64_t i = 0; i < TRIES; i++) {
+        uint64_t item = 0, head = sksi_ring_head(&rx);
+
+        if (!sksi_quick_recv(&rx, &item, sizeof item)) {
+            uint64_t n = sksi_ring_items(&rx, &tx, head, 1);
+
+            if (n == 0)
+                continue;
+            if (n == 1 && sksi_ring_express(&tx, head, &item, sizeof item))
+                sksi_ring_release(&rx, head + 1);
+            else
+                CHECK(sksi_quick_recv(&rx, &item, sizeof item));
+        }
+        CHECK(item == ++received);
+    }
+}
+
+/* Batches of n that leave by express. */
+static void send_batches(uint64_t n, uint64_t times)
+{
+    for (uint64_t i = 0; i < times; i++) {
+        uint64_t tail = sksi_ring_tail(&tx);
+
+        if (sksi_ring_room(&tx, &rx, tail, capacity, n) < n)
+            continue;
+        for (uint64_t k = 0; k < n; k++)
+            slots[(tail + k) & tx.mask] = ++sent;
+        sksi_ring_publish_express(&tx, tail, n, sizeof *slots);
+    }
+}
+
+static void send_twos(void)
+{
+    send_batches(2, 2);
+}
+
+static void send_one_two_one(void)
+{
+    send_batches(1, 1);
+    send_batches(2, 1);
+    send_batches(1, 1);
+}
+
+static void clear_quick(uint64_t n)
+{
+    clear(n);
+    tx.slots = rx.slots = (unsigned char *)slots;
+    tx.mask = rx.mask = n - 1;
+    tx.size = rx.size = sizeof *slots;
+}
+
+static void clear_quick_1(void)
+{
+    clear_quick(1);
+}
+
+static void clear_quick_2(void)
+{
+    clear_quick(2);
+}
+
+static void clear_quick_4(void)
+{
+    clear_quick(4);
+}
+
+static void finish_quick(void)
+{
+    recv_quick();
+    recv_quick();
+    CHECK(sent == received);
 }
 
 static void finish(void)
@@ -117,9 +202,9 @@ static void clear_retract(void)
 static void retract(void)
 {
     slots[0] = ++sent;
-    sksi_ring_publish(&tx, &rx, 1);
+    sksi_ring_publish(&tx, 1);
     slots[1] = 77;
-    sksi_ring_publish(&tx, &rx, 2);
+    sksi_ring_publish(&tx, 2);
     sksi_ring_retract(&tx, 1);
 }
 
@@ -144,7 +229,22 @@ static const struct model models[] = {
     {.name = "capacity 2", .setup = clear_2, .thread = {push_one, pop_one}, .finish = finish},
     {.name = "batches", .setup = clear_2, .thread = {push_two, pop_two}, .finish = finish},
     {.name = "batch, one", .setup = clear_2, .thread = {push_two, pop_one}, .finish = finish},
-    {.name = "measure", .setup = clear_1, .thread = {push_measured, pop_one}, .finish = finish},
+    {.name = "quick, capacity 1",
+     .setup = clear_quick_1,
+     .thread = {send_quick, recv_quick},
+     .finish = finish_quick},
+    {.name = "quick, capacity 2",
+     .setup = clear_quick_2,
+     .thread = {send_quick, recv_quick},
+     .finish = finish_quick},
+    {.name = "express, batches",
+     .setup = clear_quick_2,
+     .thread = {send_twos, recv_quick},
+     .finish = finish_quick},
+    {.name = "express, mixed",
+     .setup = clear_quick_4,
+     .thread = {send_one_two_one, recv_quick},
+     .finish = finish_quick},
     {.name = "retract",
      .setup = clear_retract,
      .thread = {retract, pop_below},

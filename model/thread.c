@@ -7,6 +7,7 @@
  * Threads of abandoned runs are not unwound: the next run begins on their stacks.
  */
 #include "engine.h"
+#include "ring/port.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -19,7 +20,7 @@
 struct thread threads[MAX_THREADS];
 struct thread *current;
 int n_threads;
-bool fences_real;
+bool sksi_fence_real;
 const char *failure;
 bool start_again;
 
@@ -95,21 +96,30 @@ void thread_go(struct thread *t)
     current = NULL;
 }
 
+enum { ALONE_MAX = 1000 };
+
+/* Operations in a row that were no choice. */
+static unsigned alone_row;
+
 void thread_do(struct op *op)
 {
     struct thread *t = current;
+    bool alone = false;
 
     if (t->id == 0) {
         memory_do(t, op, 0);
         return;
     }
-    if (op->kind >= OP_LOAD && op->kind <= OP_CAS && op->order != memory_order_seq_cst &&
-        private_is(t, op->address, &start_again)) {
+    if (op->kind >= OP_LOAD && op->kind <= OP_CAS)
+        alone = private_is(t, op->address, &start_again) && op->order != memory_order_seq_cst;
+    else if (op->kind == OP_WAIT)
+        private_is(t, op->address, &start_again);
+    /* Not for ever: a loop over such a location has to be seen, too. */
+    if (alone && ++alone_row < ALONE_MAX) {
         memory_do(t, op, 0);
         return;
     }
-    if (op->kind == OP_WAIT)
-        private_is(t, op->address, &start_again);
+    alone_row = 0;
     t->op = *op;
     stop(t);
     *op = t->op;
