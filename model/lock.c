@@ -106,7 +106,10 @@ static const struct model models[] = {
     {.name = "cond, deadline", .setup = clear, .thread = {await_late, give}},
     {.name = "cond, twice", .setup = clear, .thread = {await_2, give_twice}},
     {.name = "three", .setup = clear, .thread = {add, add, add}, .finish = finish_3},
-    {.name = "cond, two wait", .setup = clear, .thread = {await_1, await_1, give}},
+    {.name = "cond, two wait",
+     .setup = clear,
+     .thread = {await_1, await_1, give},
+     .preemptions = 2},
 };
 
 int main(int argc, char **argv)

@@ -199,7 +199,7 @@ bool sksi_solo_send(sks_sender *tx, const void *item, int64_t deadline, ssize_t 
     *r = -EAGAIN;
     if (flags & SKSI_CROWD || tx->done)
         return false;
-    if (over(ch, SKSI_SENDERS)) {
+    if (flags & (SKSI_GONE | SKSI_REFUSED | SKSI_ABORTED)) {
         *r = sksi_chan_send_end(ch);
         return true;
     }
