@@ -8,6 +8,7 @@
 #   make check      everything that CI does       make stress   soak: 4 x SECONDS=300
 #   make tidy       style, in a second            make bench    measure; BENCH=--quick
 #   make install    DESTDIR= and PREFIX= as usual make format   clang-format
+#   make model      every order of a few threads    make mutants weaken each order, all of them
 #   make clean
 #
 # CI=true makes warnings errors.  CC and CXX choose the compilers of build/ itself.
@@ -24,7 +25,7 @@ PREFIX ?=
 SECONDS ?= 300
 BENCH ?=
 
-.PHONY: all run check tidy asan tsan stress bench install clean format
+.PHONY: all run check tidy asan tsan model mutants stress bench install clean format
 .NOTPARALLEL:
 
 all:
@@ -46,6 +47,14 @@ tidy:
 asan tsan:
 	@tools/setup.sh build check
 	@tests/run $@
+
+model:
+	@tools/setup.sh build
+	@tools/model
+
+mutants:
+	@tools/setup.sh build
+	@tools/weaken
 
 stress:
 	@tools/setup.sh build check

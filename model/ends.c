@@ -54,6 +54,19 @@ static void send_or_abort(void)
     CHECK(r == 0 || r == EIO);
 }
 
+/* Two handles of the side; the last one to go ends it. */
+static void two_senders(void)
+{
+    items_set_up(1);
+    txs[1] = sks_sender_dup(txs[0]);
+    CHECK(txs[1]);
+}
+
+static void close_the_second(void)
+{
+    close_tx(1);
+}
+
 /* ---- receivers --------------------------------------------------------- */
 
 static void drain_1(void)
@@ -102,6 +115,11 @@ static const struct model models[] = {
      .setup = ring_1,
      .thread = {send_and_close, drain_1},
      .preemptions = 3,
+     .finish = items_finish},
+    {.name = "two senders close",
+     .setup = two_senders,
+     .thread = {send_and_close, close_the_second, drain_1},
+     .preemptions = 1,
      .finish = items_finish},
     {.name = "receiver closes",
      .setup = ring_1,

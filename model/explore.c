@@ -2,7 +2,7 @@
 /*
  * explore.c - runs the models of one program, each with both kinds of fences.
  *
- *   PROGRAM [--only TEXT] [--max N] [--quiet] [--naive] [--replay MODEL MODE PATH]
+ *   PROGRAM [--only TEXT] [--max N] [--quiet] [--stop] [--naive] [--replay MODEL MODE PATH]
  *
  * What a failure prints can be run again alone: --replay says the operations of that
  * one run.  --max stops a model after so many runs; it says so, and counts as skipped.
@@ -18,7 +18,7 @@
 static struct {
     const char *only;
     uint64_t max;
-    bool quiet;
+    bool quiet, stop; /* stop at the first failure */
 } options = {.max = UINT64_MAX};
 
 static unsigned passed, failed, skipped;
@@ -103,6 +103,8 @@ static int parse(int argc, char **argv, const struct model *models, size_t n)
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--quiet")) {
             options.quiet = true;
+        } else if (!strcmp(argv[i], "--stop")) {
+            options.stop = true;
         } else if (!strcmp(argv[i], "--naive")) {
             explore_naive = true;
         } else if (!strcmp(argv[i], "--only") && i + 1 < argc) {
@@ -129,7 +131,8 @@ int explore_main(int argc, char **argv, const char *suite, const struct model *m
         if (options.only && !strstr(models[i].name, options.only))
             continue;
         for (int real = 1; real >= 0; real--) {
-            if (models[i].mode == (real ? EXPLORE_ASYM : EXPLORE_REAL))
+            if (models[i].mode == (real ? EXPLORE_ASYM : EXPLORE_REAL) ||
+                (options.stop && failed))
                 continue;
             sksi_fence_real = real;
             run_model(&models[i]);

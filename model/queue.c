@@ -15,6 +15,14 @@ static void ring_2(void)
     items_set_up(2);
 }
 
+/* Without a destructor, so without struct sksi_more until somebody waits. */
+static void bare_1(void)
+{
+    items_set_up(1);
+    items_close(0);
+    CHECK(sks_channel(sizeof(uint64_t), 1, &txs[0], &rxs[0]) == 0);
+}
+
 static void list(void)
 {
     items_set_up(SKS_UNBOUNDED);
@@ -130,6 +138,16 @@ static void send_look(void)
 static const struct model models[] = {
     {.name = "try", .setup = ring_1, .thread = {try_send_2, try_recv_2}, .finish = items_finish},
     {.name = "one", .setup = ring_1, .thread = {send_look, recv_1}, .finish = items_finish},
+    {.name = "made late",
+     .setup = bare_1,
+     .thread = {send_1, recv_1},
+     .preemptions = 3,
+     .finish = items_finish},
+    {.name = "two, made late",
+     .setup = bare_1,
+     .thread = {send_2, recv_2},
+     .preemptions = 1,
+     .finish = items_finish},
     {.name = "two, capacity 1",
      .setup = ring_1,
      .thread = {send_2, recv_2},
