@@ -25,8 +25,9 @@ static inline int64_t some_deadline(struct worker *w, bool never)
     }
 }
 
-/* Is this errno one that the call may fail with here? */
-static inline void check_error(unsigned c, int error, int64_t deadline, bool sender, bool again)
+/* Is this errno one that the call may fail with here?  tx: of a sender, else NULL. */
+static inline void check_error(unsigned c, int error, int64_t deadline, const sks_sender *tx,
+                               bool again)
 {
     int code = atomic_load(&world.channel[c].abort_code);
 
@@ -35,7 +36,7 @@ static inline void check_error(unsigned c, int error, int64_t deadline, bool sen
     else if (error == ETIMEDOUT)
         CHECK(deadline != SKS_NOW && deadline != SKS_NEVER && sks_now() >= deadline, "ETIMEDOUT");
     else if (error == EPIPE)
-        CHECK(sender, "EPIPE for a receiver");
+        CHECK(tx && sks_sender_gone(tx), "EPIPE although somebody receives, or for a receiver");
     else
         CHECK(code && error == code, "errno %d, code %d", error, code);
 }
@@ -72,7 +73,7 @@ static inline void sent_or_not(struct worker *w, unsigned c, const void *item, i
     }
     CHECK(r == -1, "a send gave %d", r);
     item_refused(item);
-    check_error(c, error, deadline, true, again);
+    check_error(c, error, deadline, w->tx[c], again);
     if (is_end(error))
         stop_sending(w, c);
 }
@@ -114,7 +115,7 @@ static inline void op_send_many(struct worker *w, unsigned c)
         item_refused(items + i * size);
     if (r > 0)
         return;
-    check_error(c, error, deadline, true, false);
+    check_error(c, error, deadline, w->tx[c], false);
     if (is_end(error))
         stop_sending(w, c);
 }
@@ -130,7 +131,7 @@ static inline void op_reserve(struct worker *w, unsigned c)
     step(w, "reserve", c);
     r = sks_sender_reserve(w->tx[c], n, &slots, deadline);
     if (r == -1) {
-        check_error(c, errno, deadline, true, false);
+        check_error(c, errno, deadline, w->tx[c], false);
         if (is_end(errno))
             stop_sending(w, c);
         return;
@@ -189,7 +190,7 @@ static inline void received_none(struct worker *w, unsigned c, ssize_t r, int er
 
     CHECK(r == 0 || r == -1, "a receive gave %zd", r);
     if (r == -1) {
-        check_error(c, error, deadline, false, false);
+        check_error(c, error, deadline, NULL, false);
         if (!is_end(error))
             return;
     } else {

@@ -61,7 +61,7 @@ static inline void finish_send(struct worker *w, struct select_use *u, unsigned 
     }
     CHECK(r == -1, "complete gave %d", r);
     item_refused(a->item);
-    check_error(a->c, errno, SKS_NEVER, true, world.channel[a->c].capacity == 0);
+    check_error(a->c, errno, SKS_NEVER, w->tx[a->c], world.channel[a->c].capacity == 0);
     if (is_end(errno))
         arm_end(w, u, arm);
 }
@@ -89,7 +89,7 @@ static inline void chosen_send(struct worker *w, struct select_use *u, unsigned 
     struct arm_use *a = &u->arm[arm];
 
     if (r == -1) {
-        check_error(a->c, error, SKS_NEVER, true, false);
+        check_error(a->c, error, SKS_NEVER, w->tx[a->c], false);
         arm_end(w, u, arm);
     } else if (a->two_phase) {
         CHECK(r == 1, "a send in two phases gave %d", r);
@@ -106,7 +106,7 @@ static inline void chosen_recv(struct worker *w, struct select_use *u, unsigned 
     struct arm_use *a = &u->arm[arm];
 
     if (r == -1)
-        check_error(a->c, error, SKS_NEVER, false, false);
+        check_error(a->c, error, SKS_NEVER, NULL, false);
     if (r != 1)
         arm_end(w, u, arm);
     else if (a->two_phase)
@@ -137,7 +137,7 @@ static inline bool wait_once(struct worker *w, struct select_use *u, int64_t dea
             item_refused(a->item);
     }
     if (arm == -1) {
-        check_error(0, error, deadline, false, false);
+        check_error(0, error, deadline, NULL, false);
         return false;
     }
     if (arm < 0 || arm >= (int)u->n || !u->arm[arm].live) {
