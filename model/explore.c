@@ -2,14 +2,17 @@
 /*
  * explore.c - runs the models of one program, each with both kinds of fences.
  *
- *   PROGRAM [--only TEXT] [--max N] [--quiet] [--stop] [--naive] [--replay MODEL MODE PATH]
+ *   PROGRAM [--only TEXT] [--max N] [--bound N] [--quiet] [--stop] [--naive]
+ *   PROGRAM --replay MODEL MODE PATH
  *
+ * --bound N explores N preemptions at most, 0: all of them, whatever the model says.
  * What a failure prints can be run again alone: --replay says the operations of that
  * one run.  --max stops a model after so many runs; it says so, and counts as skipped.
  */
 #include "engine.h"
 #include "ring/port.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +21,9 @@
 static struct {
     const char *only;
     uint64_t max;
+    unsigned bound;
     bool quiet, stop; /* stop at the first failure */
-} options = {.max = UINT64_MAX};
+} options = {.max = UINT64_MAX, .bound = UINT_MAX};
 
 static unsigned passed, failed, skipped;
 
@@ -44,12 +48,15 @@ static void report_failure(const struct model *m)
     search_print_path();
 }
 
-static void run_model(const struct model *m)
+static void run_model(const struct model *given)
 {
+    struct model copy = *given, *m = &copy;
     double start = seconds();
     struct count count;
     bool good;
 
+    if (options.bound != UINT_MAX)
+        copy.preemptions = options.bound;
     good = search_all(m, options.max, &count);
     if (m->breaks) {
         bool found = !good && strstr(failure, m->breaks);
@@ -111,6 +118,8 @@ static int parse(int argc, char **argv, const struct model *models, size_t n)
             options.only = argv[++i];
         } else if (!strcmp(argv[i], "--max") && i + 1 < argc) {
             options.max = strtoull(argv[++i], NULL, 10);
+        } else if (!strcmp(argv[i], "--bound") && i + 1 < argc) {
+            options.bound = (unsigned)strtoul(argv[++i], NULL, 10);
         } else if (!strcmp(argv[i], "--replay") && i + 3 < argc) {
             return replay(models, n, argv + i + 1);
         } else {
