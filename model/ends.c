@@ -74,6 +74,12 @@ static void drain_1(void)
     CHECK(items_drain(rxs[0]) == 1);
 }
 
+static void drain_1_and_close(void)
+{
+    drain_1();
+    close_rx(0);
+}
+
 static void drain_0(void)
 {
     CHECK(items_drain(rxs[0]) == 0);
@@ -109,7 +115,24 @@ static void wait_gone(void)
     CHECK(sks_receiver_gone(rxs[0]));
 }
 
+/* After a refusal nothing is accepted that is not received. */
+static void finish_refused(void)
+{
+    items_finish();
+    for (int i = 0; i < ITEMS; i++)
+        CHECK(items[i].destroyed == 0);
+}
+
 static const struct model models[] = {
+    {.name = "both close",
+     .setup = ring_1,
+     .thread = {close_only, close_at_once},
+     .finish = items_finish},
+    {.name = "send, drain, both close",
+     .setup = ring_1,
+     .thread = {send_and_close, drain_1_and_close},
+     .preemptions = 1,
+     .finish = items_finish},
     {.name = "close", .setup = ring_1, .thread = {close_only, drain_0}, .finish = items_finish},
     {.name = "send, close",
      .setup = ring_1,
@@ -134,7 +157,7 @@ static const struct model models[] = {
      .setup = ring_1,
      .thread = {send_1_or_pipe, refuse_and_drain},
      .preemptions = 3,
-     .finish = items_finish},
+     .finish = finish_refused},
     {.name = "abort, send",
      .setup = ring_1,
      .thread = {send_or_abort, abort_it},
@@ -159,12 +182,12 @@ static const struct model models[] = {
     {.name = "rendezvous, refuse",
      .setup = rendezvous,
      .thread = {send_1_or_pipe, refuse_and_drain},
-     .preemptions = 3,
+     .preemptions = 1,
      .finish = items_finish},
     {.name = "rendezvous, abort",
      .setup = rendezvous,
      .thread = {recv_or_abort, abort_it, send_or_abort},
-     .preemptions = 2,
+     .preemptions = 1,
      .finish = items_finish},
 };
 

@@ -143,8 +143,8 @@ static void full_two_receivers(void)
     }
 
 static const struct model models[] = {
-    MODEL("reserve", ring_1, 2, send_places, recv_2),
-    MODEL("peek", ring_1, 2, send_2, look_twice),
+    MODEL("reserve", ring_1, 1, send_places, recv_2),
+    MODEL("peek", ring_1, 1, send_2, look_twice),
     MODEL("peek, close", ring_1, 0, send_or_pipe, look_and_leave),
     MODEL("reserve, shared", two_senders, 0, send_one_place, recv_1),
     MODEL("reserve, give up", two_senders, 2, reserve_and_give_up, send_other),

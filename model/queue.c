@@ -135,7 +135,49 @@ static void send_look(void)
     CHECK(sks_sender_stat(txs[0], SKS_STAT_LEN) <= 1);
 }
 
+/* Both make struct sksi_more. */
+static void dup_and_send(void)
+{
+    sks_sender *more = sks_sender_dup(txs[0]);
+
+    CHECK(more);
+    CHECK(item_send(more, 1, SKS_NEVER) == 0);
+    sks_sender_close(more);
+}
+
+/* The first of two channels that has an item. */
+static void select_setup(void)
+{
+    items_set_up(1);
+    items_channel(1, 1);
+}
+
+static void select_1(void)
+{
+    uint64_t got[2] = {0};
+    sks_select *sel = sks_select_new();
+    int result = 0, arm;
+
+    CHECK(sel);
+    for (int i = 0; i < 2; i++)
+        CHECK(sks_select_recv(sel, rxs[i], &got[i]) == i);
+    arm = sks_select_wait(sel, SKS_NEVER, SKS_SELECT_BIASED, &result);
+    CHECK(arm == 0 && result == 1);
+    item_came(got[0]);
+    sks_select_free(sel);
+}
+
 static const struct model models[] = {
+    {.name = "select",
+     .setup = select_setup,
+     .thread = {send_1, select_1},
+     .preemptions = 2,
+     .finish = items_finish},
+    {.name = "made twice",
+     .setup = bare_1,
+     .thread = {dup_and_send, recv_1},
+     .preemptions = 2,
+     .finish = items_finish},
     {.name = "try", .setup = ring_1, .thread = {try_send_2, try_recv_2}, .finish = items_finish},
     {.name = "one", .setup = ring_1, .thread = {send_look, recv_1}, .finish = items_finish},
     {.name = "made late",
