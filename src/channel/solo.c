@@ -165,7 +165,8 @@ static void put(struct sksi_chan *ch, uint64_t k, const void *item)
     if (ch->item_size == sizeof word) {
         memcpy(&word, item, sizeof word);
     } else if (ch->item_size < sizeof word) {
-        memcpy(&word, item, ch->item_size);
+        if (ch->item_size) /* else there may be no memory */
+            memcpy(&word, item, ch->item_size);
     } else {
         sksi_copy(ch->tx.ring.slots + (k & 1) * sksi_stride(ch), item, ch->item_size);
         return;
@@ -186,7 +187,7 @@ static void take(struct sksi_chan *ch, uint64_t k, void *item)
     word = atomic_load_explicit(&ch->tx.ring.x_express[k & 1], memory_order_relaxed);
     if (ch->item_size == sizeof word)
         memcpy(item, &word, sizeof word);
-    else
+    else if (ch->item_size) /* else there may be no memory */
         memcpy(item, &word, ch->item_size);
 }
 
