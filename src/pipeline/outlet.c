@@ -8,9 +8,13 @@
  * discarded here, so the caller need not look at it again.
  */
 #include "pipeline/internal.h"
+#include "pipeline/quick.h"
 
 #include <errno.h>
 #include <string.h>
+
+/* Not inlined: the quick way of sks_emit() needs no frame. */
+#define APART __attribute__((noinline))
 
 int sksi_outlet_make(struct sksi_outlet *out, const struct sksi_crew *crew, unsigned which)
 {
@@ -116,6 +120,16 @@ static int send_any(struct sks_worker *w, struct sksi_outlet *out, const void *i
     return rc;
 }
 
+/* Nobody wants the item, which was meant for output i, any more. */
+static int refused(struct sks_worker *w, size_t i, const void *item)
+{
+    sksi_outlet_close(w->outlet, i);
+    sksi_flow_refuse(w->crew->out[i], item);
+    w->unusual = w->emit_failed = true;
+    errno = sksi_run_aborted(w->crew->run) ? ECANCELED : EPIPE;
+    return -1;
+}
+
 int sksi_outlet_send(struct sks_worker *w, int target, const void *item)
 {
     struct sksi_outlet *out = w->outlet;
@@ -130,10 +144,7 @@ int sksi_outlet_send(struct sks_worker *w, int target, const void *item)
         rc = send_any(w, out, item);
     if (rc == 0)
         return 0;
-    sksi_flow_refuse(w->crew->out[first], item);
-    w->unusual = w->emit_failed = true;
-    errno = sksi_run_aborted(w->crew->run) ? ECANCELED : EPIPE;
-    return -1;
+    return refused(w, first, item);
 }
 
 /* ---- public ------------------------------------------------------------ */
@@ -147,20 +158,33 @@ static int emit(struct sks_worker *w, int target, const void *item)
     return sksi_outlet_send(w, target, item);
 }
 
-int sks_emit(sks_worker *w, const void *item)
+/* A sink, several outputs, one that is shared or counts credit. */
+APART static int emit_hard(struct sks_worker *w, const void *item)
 {
-    if (w->tx) {
-        sksi_count(&w->x_out, 1);
-        w->emitted++;
-        if (sks_sender_send_until(w->tx, item, SKS_NOW) == 0)
-            return 0;
-        return sksi_outlet_send(w, -1, item); /* waits, or finds out why not */
-    }
     if (w->crew->n_out == 0) {
         errno = EINVAL;
         return -1;
     }
     return emit(w, -1, item);
+}
+
+APART static int emit_refused(struct sks_worker *w, const void *item)
+{
+    return refused(w, 0, item);
+}
+
+int sks_emit(sks_worker *w, const void *item)
+{
+    int rc;
+
+    if (!w->tx)
+        return emit_hard(w, item);
+    sksi_count(&w->x_out, 1);
+    w->emitted++;
+    rc = sksi_quick_give(w->tx, item);
+    if (rc > 0)
+        return 0;
+    return rc == 0 ? sksi_outlet_send(w, -1, item) : emit_refused(w, item);
 }
 
 int sks_emit_to(sks_worker *w, const char *stage, const void *item)

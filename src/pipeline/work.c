@@ -15,6 +15,7 @@
  * because an emit found nobody left is read as ENOUGH: that is no cause of its own.
  */
 #include "pipeline/internal.h"
+#include "pipeline/quick.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -232,8 +233,7 @@ static void items_alone(struct sks_worker *w)
     void *item = w->items;
 
     while (!sksi_abort_asked(p)) {
-        if (sks_receiver_recv_until(rx, item, SKS_NOW) != 1 &&
-            sksi_inlet_take(w, 0, SKS_NEVER) <= 0)
+        if (!sksi_quick_take(rx, item) && sksi_inlet_take(w, 0, SKS_NEVER) <= 0)
             return;
         sksi_count(&w->x_in, 1);
         call_begin(w, 1);
@@ -244,13 +244,18 @@ static void items_alone(struct sks_worker *w)
 
 /* ---- sources ----------------------------------------------------------- */
 
-bool sks_worker_stopping(const sks_worker *w)
+static inline bool stopping(const struct sks_worker *w)
 {
     const struct sksi_crew *crew = w->crew;
 
     /* [A3] */
     return atomic_load_explicit(&crew->run->p->x_ask, memory_order_acquire) != 0 ||
            atomic_load_explicit(&crew->x_closing, memory_order_acquire); /* [A2] */
+}
+
+bool sks_worker_stopping(const sks_worker *w)
+{
+    return stopping(w);
 }
 
 static bool source_settle(struct sks_worker *w, int answer, int code)
@@ -279,7 +284,7 @@ static void source(struct sks_worker *w)
     sks_source_fn *fn = w->crew->stage->fn.source;
     int answer;
 
-    while (!sks_worker_stopping(w)) {
+    while (!stopping(w)) {
         call_begin(w, 0);
         answer = fn(w);
         if (answer == SKS_OK && !w->unusual)
