@@ -2,9 +2,11 @@
 /*
  * lock.c - the waiting half of lock.h.
  *
- * A sleeper counts itself, fences, and tries again before each sleep; the holder
- * stores 0, fences and looks at the count.  One of the two sees the other.  The
- * kernel compares x_held once more before it puts a thread to sleep.
+ * Drepper's mutex ("Futexes Are Tricky", 2011, the second one): HELD becomes WAITED
+ * before somebody sleeps, and only who drops a WAITED lock wakes one.  A sleeper that takes
+ * the lock cannot know whether it was the last one, so it takes it as WAITED: one wake-up
+ * for nothing.  A thread that was woken and waits for a CPU does not hold up the others,
+ * and costs them nothing: the lock may come and go as FREE and HELD meanwhile.
  *
  * The condition's x_turn needs no order of its own: it is read and written under
  * the lock, and the kernel compares it too.
@@ -21,20 +23,19 @@ void sksi_lock_wait(struct sksi_lock *l)
     for (int i = 0; i < LOCK_SPINS && !sksi_one_cpu(); i++) {
         sksi_pause();
         /* relaxed: hint, the exchange decides. */
-        if (atomic_load_explicit(&l->x_held, memory_order_relaxed) == 0 && sksi_lock_try(l))
+        if (atomic_load_explicit(&l->x_state, memory_order_relaxed) == SKSI_LOCK_FREE &&
+            sksi_lock_try(l))
             return;
     }
-    /* relaxed: hint, ordered by the fences. */
-    atomic_fetch_add_explicit(&l->x_sleepers, 1, memory_order_relaxed);
-    sksi_fence_heavy();
-    while (!sksi_lock_try(l))
-        sksi_futex_wait(&l->x_held, 1, INT64_MAX);
-    atomic_fetch_sub_explicit(&l->x_sleepers, 1, memory_order_relaxed); /* relaxed: hint */
+    /* [A1] when it was free. */
+    while (atomic_exchange_explicit(&l->x_state, SKSI_LOCK_WAITED, memory_order_acquire) !=
+           SKSI_LOCK_FREE)
+        sksi_futex_wait(&l->x_state, SKSI_LOCK_WAITED, INT64_MAX);
 }
 
 void sksi_lock_rouse(struct sksi_lock *l)
 {
-    sksi_futex_wake(&l->x_held, 1);
+    sksi_futex_wake(&l->x_state, 1);
 }
 
 bool sksi_cond_wait(struct sksi_cond *c, struct sksi_lock *l, int64_t deadline)

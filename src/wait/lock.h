@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock.h - a mutex of eight bytes and a condition, on futexes.
+ * lock.h - a mutex of four bytes and a condition, on futexes.
  *
- *   tag  where                     order    pairs  what it publishes
- *   A1   lock_try: x_held 0->1     acquire  R1
- *   R1   lock_drop: x_held         release  A1     everything done under the lock
+ *   tag  where                        order    pairs  what it publishes
+ *   A1   lock_try, lock_wait: taken   acquire  R1
+ *   R1   lock_drop                    release  A1     everything done under the lock
  *
- * Taking it is one exchange, dropping it a plain store: whether somebody sleeps is
- * asked with the light half of the asymmetric fence (ring/port.h), and the sleeper,
- * which has time, pays for the heavy half.  A short spin first, none where one CPU is
- * all there is: the sections it guards are some tens of instructions.
+ * Taking it is one compare and swap, dropping it one exchange, which also tells whether somebody
+ * sleeps.  A short spin first, none where one CPU is all there is: the sections it guards are
+ * some tens of instructions.
  *
- * The holder touches the lock after it has given it away, so whoever may free the
- * memory must know that every earlier holder has returned (a reference each).
+ * Who drops it may wake a sleeper after it has given the lock away: that touches no memory, the
+ * kernel looks the address up only.
  */
 #ifndef SKSI_WAIT_LOCK_H
 #define SKSI_WAIT_LOCK_H
 
 #include "ring/port.h"
 
+enum { SKSI_LOCK_FREE, SKSI_LOCK_HELD, SKSI_LOCK_WAITED };
+
 struct sksi_lock {
-    _Atomic uint32_t x_held;     /* 0 or 1 */
-    _Atomic uint32_t x_sleepers; /* threads that sleep on x_held, or are about to */
+    _Atomic uint32_t x_state;
 };
 
 /* The slow halves of take and drop. */
@@ -30,11 +30,11 @@ void sksi_lock_rouse(struct sksi_lock *l);
 
 static inline bool sksi_lock_try(struct sksi_lock *l)
 {
-    uint32_t zero = 0;
+    uint32_t unheld = SKSI_LOCK_FREE;
 
     /* [A1] what the last holder did is visible; relaxed: hint, nothing was taken. */
-    return atomic_compare_exchange_strong_explicit(&l->x_held, &zero, 1, memory_order_acquire,
-                                                   memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&l->x_state, &unheld, SKSI_LOCK_HELD,
+                                                   memory_order_acquire, memory_order_relaxed);
 }
 
 static inline void sksi_lock_take(struct sksi_lock *l)
@@ -46,10 +46,8 @@ static inline void sksi_lock_take(struct sksi_lock *l)
 static inline void sksi_lock_drop(struct sksi_lock *l)
 {
     /* [R1] the next holder sees all of it. */
-    atomic_store_explicit(&l->x_held, 0, memory_order_release);
-    sksi_fence_light();
-    /* relaxed: hint, ordered by the fences. */
-    if (atomic_load_explicit(&l->x_sleepers, memory_order_relaxed))
+    if (atomic_exchange_explicit(&l->x_state, SKSI_LOCK_FREE, memory_order_release) ==
+        SKSI_LOCK_WAITED)
         sksi_lock_rouse(l);
 }
 
