@@ -19,21 +19,24 @@
 #define WAKE_MAX_NS 50000
 #define PAUSE_NS 3000 /* so long a spin does not give the CPU away */
 #define LEVELS 6
-#define PROBE 16        /* waits without a spin between two probes */
-#define CLOCK_EVERY 8   /* rounds between two looks at the clock */
+#define PROBE 16      /* waits without a spin between two probes */
+#define CLOCK_EVERY 8 /* rounds between two looks at the clock */
 #define ROUNDS_MAX 100000
-#define STREAM 4         /* items since the last wait that make a stream, or make it longer */
-#define STREAM_KEEP 3    /* and that keep it */
-#define REST_NS 250      /* the rest at level 0; the next ones are twice as long each */
-#define REST_LEVELS 4    /* x_rest is 0, or the level + 1 */
-#define TRY_EVERY 32     /* waits without a rest until one is tried; doubles when in vain */
+#define STREAM 4      /* items since the last wait that make a stream, or make it longer */
+#define STREAM_KEEP 3 /* and that keep it */
+#define REST_NS 250   /* the rest at level 0; the next ones are twice as long each */
+#define REST_LEVELS 4 /* x_rest is 0, or the level + 1 */
+#define TRY_EVERY 32  /* waits without a rest until one is tried; doubles when in vain */
 #define TRY_EVERY_MAX 4096
 #define SAME_CPU_YIELDS 3
+#define YIELD_SOME_NS 1500   /* a yield of that length let somebody run */
+#define CROWD_NS 1000000     /* so long after one every spin yields at once */
 #define YIELD_LONG_NS 500000 /* a yield of that length gave the CPU to a stranger */
 #define BUSY_NS 20000000     /* so long nobody yields after one */
 
-/* Until then the CPUs have more to do than ours (ticks). */
-static _Atomic uint64_t x_busy_until;
+/* Until then there are more threads ready than CPUs, and the CPUs have more to do than ours
+ * (ticks). */
+static _Atomic uint64_t x_crowd_until, x_busy_until;
 
 /* What a wake-up costs: a moving average, in ticks; 0 before the first. */
 static _Atomic uint64_t x_wake_ticks;
@@ -94,7 +97,11 @@ void sksi_spin_start(struct sksi_spin *s, const struct sksi_spin_hint *hint, boo
     if (s->same_cpu)
         return;
     s->start = sksi_ticks();
-    s->yield_from = s->start + sksi_ticks_of(PAUSE_NS);
+    s->yield_from = s->start;
+    /* relaxed: hint, both. */
+    if (s->start >= atomic_load_explicit(&x_crowd_until, memory_order_relaxed) ||
+        s->start < atomic_load_explicit(&x_busy_until, memory_order_relaxed))
+        s->yield_from += sksi_ticks_of(PAUSE_NS);
     s->until = s->start;
     if (level < LEVELS)
         s->until += whole_budget() >> level;
@@ -169,10 +176,12 @@ static bool yield(uint64_t now)
         return false;
     sksi_yield();
     after = sksi_ticks();
-    if (after - now < sksi_ticks_of(YIELD_LONG_NS))
+    if (after - now < sksi_ticks_of(YIELD_SOME_NS))
         return true;
-    after += sksi_ticks_of(BUSY_NS);
-    atomic_store_explicit(&x_busy_until, after, memory_order_relaxed); /* relaxed: hint */
+    /* relaxed: hint, both. */
+    atomic_store_explicit(&x_crowd_until, after + sksi_ticks_of(CROWD_NS), memory_order_relaxed);
+    if (after - now >= sksi_ticks_of(YIELD_LONG_NS))
+        atomic_store_explicit(&x_busy_until, after + sksi_ticks_of(BUSY_NS), memory_order_relaxed);
     return true;
 }
 

@@ -5,7 +5,8 @@
  * Waking a sleeping thread costs 5 to 50 microseconds on today's machines, so a thread
  * that has to wait looks again for about as long first: pauses for the first part,
  * then lets other threads run between the looks (where more threads than CPUs are
- * ready, the one it waits for may be among them).  The budget is time, not rounds:
+ * ready, the one it waits for may be among them; a break in which somebody ran shows that
+ * there are more, and for a while the spins begin with it).  The budget is time, not rounds:
  * a pause takes 15 times as long on some CPUs as on others.  Where one such break took as
  * long as a time slice there are none for a while: strangers want the CPU, and a sleeper
  * that is woken comes before them.
