@@ -11,7 +11,7 @@ import subprocess
 # The explorer itself; every other source of model/ is a program.
 ENGINE = ("depend", "explore", "hooks", "memory", "port", "private", "search", "shadow", "thread",
           "trace")
-PRODUCTION = ("src/wait/gate.c", "src/wait/lock.c", "src/channel/")
+PRODUCTION = ("src/wait/gate.c", "src/wait/lock.c", "src/wait/turns.c", "src/channel/")
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wundef", "-Wmissing-prototypes"]
 COMMON = ["-std=gnu11", "-g", "-D_GNU_SOURCE", "-DSKSI_MODEL"]

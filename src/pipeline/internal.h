@@ -17,8 +17,8 @@
  * LIFE  The user and each stuck worker hold a reference to the pipeline, and it holds
  * its last run.  The last worker out of a run that is over frees its handles.
  *
- * LOCKS  intake (order.h), then a channel's, then one of p->lock, credit.lock and
- * order.lock; no two of these three together.  None of the three is held over a
+ * LOCKS  intake (order.c), then a channel's, then one of p->lock and credit.lock, or that of
+ * the turns (wait/turns.h); no two of these three together.  None of the three is held over a
  * callback, except that credit.lock is held over the weigh callback.
  *
  *   tag  where                            order    pairs  what it publishes

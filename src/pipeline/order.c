@@ -8,14 +8,17 @@
  *     an item and a    [ 40 | 41 | 42 | 43 ]              one worker at a time:
  *     ticket             ^own  done busy busy             whose ticket is the oldest
  *
- * THE TURN  The worker of the oldest ticket has the turn: what it emits goes out at
- * once.  What the others emit is kept with their tickets.  Who is done with the oldest
- * ticket sends what the tickets behind it keep, as far as those are done; the next
- * worker that is not done finds itself to be the oldest.  So exactly one thread sends
- * at any time, without a lock, and every ticket is released once, whatever became of
- * its item: passed, filtered, failed, or lost with its worker.
+ * THE TURN  (wait/turns.h)  The worker of the oldest ticket has the turn: what it emits
+ * goes out at once.  What the others emit is kept with their tickets.  Who is done with
+ * the turn sends what the tickets behind it keep, as far as those are done, and gives it
+ * to the first that is not.  So exactly one thread sends at any time, without a lock, and
+ * every ticket is released once, whatever became of its item: passed, filtered, failed, or
+ * lost with its worker.
  *
- * BOUNDS  No ticket is given out beyond oldest + window.  A ticket keeps at most
+ * INTAKE  One worker at a time takes an item and draws its ticket.  That is short, but for
+ * a wait for an item or for a place in the window; the others spin, then sleep.
+ *
+ * BOUNDS  No ticket is drawn beyond oldest + window.  A ticket keeps at most
  * KEPT_MAX items, the next one waits for the turn.  With no memory to keep an item it
  * waits for the turn too.
  *
@@ -27,31 +30,31 @@
 #include <errno.h>
 #include <string.h>
 
+#include "wait/spin.h"
+#include "wait/turns.h"
+
 #define KEPT_MAX 1024
 #define KEPT_FIRST 4
-
-enum slot_state { OPEN, DONE, SENDING };
+#define GLANCES 16 /* at the intake, before the clock is asked */
 
 struct slot {
-    /* OPEN: the ticket's worker; else under order.lock, SENDING: who made it so. */
+    alignas(SKSI_CACHE_LINE) struct sksi_turn turn;
+    /* The ticket's worker; when that is done, who has the turn, or who claims it. */
+    uint32_t n, room;
     unsigned char *items;
     int *targets;
-    uint32_t n, room;
-    /* Under order.lock. */
-    enum slot_state state;
 };
 
 struct sksi_order {
-    /* Held over a receive: the inlet, and next. */
+    /* Held over a receive: the inlet, and these. */
     alignas(SKSI_CACHE_LINE) struct sksi_lock intake;
-    uint64_t next;
+    uint64_t next;   /* ticket */
+    uint64_t oldest; /* as it was when it was looked at */
+    struct sksi_spin_hint intake_hint, window_hint;
 
-    alignas(SKSI_CACHE_LINE) struct sksi_lock lock;
-    struct sksi_cond moved; /* oldest went on, or cut */
-    uint64_t oldest;        /* (p) of order.lock */
-    bool cut;
+    alignas(SKSI_CACHE_LINE) struct sksi_turns turns;
 
-    uint64_t window; /* constant */
+    alignas(SKSI_CACHE_LINE) uint64_t window; /* constant */
     struct slot slots[];
 };
 
@@ -65,6 +68,8 @@ struct sksi_order *sksi_order_new(const struct sksi_crew *crew)
         return NULL;
     memset(o, 0, sizeof *o + window * sizeof(struct slot));
     o->window = window;
+    /* relaxed: owner, there are no workers yet. */
+    atomic_store_explicit(&o->slots[0].turn.x_state, SKSI_TURN_GIVEN, memory_order_relaxed);
     return o;
 }
 
@@ -86,24 +91,69 @@ static struct slot *slot_of(struct sksi_order *o, uint64_t ticket)
 
 /* ---- intake ------------------------------------------------------------ */
 
+static bool intake_free(const struct sksi_order *o)
+{
+    /* relaxed: hint, the exchange decides. */
+    return atomic_load_explicit(&o->intake.x_state, memory_order_relaxed) == SKSI_LOCK_FREE;
+}
+
+static void intake_wait(struct sks_worker *w)
+{
+    struct sksi_order *o = w->crew->order;
+    struct sksi_spin spin;
+
+    for (int i = 0; i < GLANCES; i++) {
+        sksi_pause();
+        if (intake_free(o) && sksi_lock_try(&o->intake))
+            return;
+    }
+    sksi_clock_to(w, SKSI_WAIT_IN);
+    sksi_spin_start(&spin, &o->intake_hint, false, SKS_NEVER);
+    while (sksi_spin_more(&spin)) {
+        if (intake_free(o) && sksi_lock_try(&o->intake)) {
+            sksi_spin_learn(&spin, &o->intake_hint, true);
+            return;
+        }
+    }
+    sksi_spin_learn(&spin, &o->intake_hint, false);
+    sksi_lock_take(&o->intake);
+}
+
+/* Is there a place in the window?  Under the intake. */
+static bool window_open(struct sksi_order *o)
+{
+    if (o->next - o->oldest >= o->window)
+        o->oldest = sksi_turns_oldest(&o->turns);
+    return o->next - o->oldest < o->window;
+}
+
+static void window_wait(struct sks_worker *w)
+{
+    struct sksi_order *o = w->crew->order;
+    struct sksi_spin spin;
+
+    sksi_clock_to(w, SKSI_WAIT_IN);
+    sksi_spin_start(&spin, &o->window_hint, false, SKS_NEVER);
+    while (sksi_spin_more(&spin)) {
+        if (window_open(o)) {
+            sksi_spin_learn(&spin, &o->window_hint, true);
+            return;
+        }
+    }
+    sksi_spin_learn(&spin, &o->window_hint, false);
+    sksi_turns_await_passed(&o->turns, o->next - o->window);
+}
+
 int sksi_order_enter(struct sks_worker *w)
 {
     struct sksi_order *o = w->crew->order;
-    bool cut;
 
-    if (!sksi_lock_try(&o->intake)) {
-        sksi_clock_to(w, SKSI_WAIT_IN);
-        sksi_lock_take(&o->intake);
-    }
-    sksi_lock_take(&o->lock);
-    while (o->next - o->oldest >= o->window && !o->cut) {
-        sksi_clock_to(w, SKSI_WAIT_IN);
-        sksi_cond_wait(&o->moved, &o->lock, SKS_NEVER);
-    }
-    cut = o->cut;
-    sksi_lock_drop(&o->lock);
+    if (!sksi_lock_try(&o->intake))
+        intake_wait(w);
+    if (!window_open(o))
+        window_wait(w);
     sksi_clock_to(w, SKSI_BUSY);
-    if (!cut)
+    if (!sksi_turns_are_cut(&o->turns))
         return 0;
     sksi_lock_drop(&o->intake);
     errno = ECANCELED;
@@ -184,28 +234,30 @@ static void slot_discard(const struct sksi_crew *crew, struct slot *s)
 
 /* ---- emit -------------------------------------------------------------- */
 
-/* Is it w's turn?  With `wait`, waits for it; false then means cut. */
-static bool turn_has(struct sks_worker *w, bool wait, bool *cut)
+/* Until it is w's turn, or everything is cut. */
+static void turn_wait(struct sks_worker *w, const struct slot *s)
 {
-    struct sksi_order *o = w->crew->order;
-
-    sksi_lock_take(&o->lock);
-    while (wait && o->oldest != w->ticket && !o->cut) {
-        sksi_clock_to(w, SKSI_WAIT_OUT);
-        sksi_cond_wait(&o->moved, &o->lock, SKS_NEVER);
-    }
-    w->turn = o->oldest == w->ticket;
-    *cut = o->cut;
-    sksi_lock_drop(&o->lock);
+    sksi_clock_to(w, SKSI_WAIT_OUT);
+    sksi_turns_await_turn(&w->crew->order->turns, &s->turn);
     sksi_clock_to(w, SKSI_BUSY);
-    return w->turn;
+    w->turn = sksi_turn_has(&s->turn);
+}
+
+/* Keeps it, or waits for the turn: true when it is kept. */
+static bool keep(struct sks_worker *w, struct slot *s, int target, const void *item)
+{
+    if (sksi_turns_are_cut(&w->crew->order->turns))
+        return false;
+    if (slot_keep(s, w->crew->stage->options.item_size, target, item))
+        return true;
+    turn_wait(w, s);
+    return false;
 }
 
 int sksi_order_emit(struct sks_worker *w, int target, const void *item)
 {
     struct sksi_crew *crew = w->crew;
     struct slot *s = slot_of(crew->order, w->ticket);
-    bool cut = false;
 
     if (!w->ticketed) {
         errno = EINVAL;
@@ -213,11 +265,10 @@ int sksi_order_emit(struct sks_worker *w, int target, const void *item)
     }
     sksi_count(&w->x_out, 1);
     w->emitted++;
-    if (!w->turn && !turn_has(w, false, &cut) && !cut) {
-        if (slot_keep(s, crew->stage->options.item_size, target, item))
-            return 0;
-        turn_has(w, true, &cut);
-    }
+    if (!w->turn)
+        w->turn = sksi_turn_has(&s->turn);
+    if (!w->turn && keep(w, s, target, item))
+        return 0;
     if (w->turn) {
         slot_send(w, s);
         return sksi_outlet_send(w, target, item);
@@ -231,72 +282,36 @@ int sksi_order_emit(struct sks_worker *w, int target, const void *item)
 
 /* ---- done -------------------------------------------------------------- */
 
-/* The oldest ticket is w's: sends from there on what is done. */
-static void send_done(struct sks_worker *w)
-{
-    struct sksi_order *o = w->crew->order;
-
-    sksi_lock_take(&o->lock);
-    for (;;) {
-        struct slot *s = slot_of(o, o->oldest);
-
-        if (s->state != DONE)
-            break;
-        if (s->n) {
-            s->state = SENDING;
-            sksi_lock_drop(&o->lock);
-            slot_send(w, s);
-            sksi_lock_take(&o->lock);
-        }
-        s->state = OPEN;
-        o->oldest++;
-        sksi_cond_wake(&o->moved);
-    }
-    sksi_lock_drop(&o->lock);
-}
-
 void sksi_order_done(struct sks_worker *w)
 {
     struct sksi_order *o = w->crew->order;
-    struct slot *s = slot_of(o, w->ticket);
-    bool turn, cut;
+    uint64_t ticket = w->ticket;
+    struct slot *s = slot_of(o, ticket), *next;
 
-    sksi_lock_take(&o->lock);
-    turn = o->oldest == w->ticket;
-    cut = o->cut;
-    s->state = turn || !cut ? DONE : SENDING;
-    sksi_lock_drop(&o->lock);
     w->ticketed = w->turn = false;
-    if (turn) {
-        send_done(w);
-    } else if (cut) {
-        slot_discard(w->crew, s);
-        sksi_lock_take(&o->lock);
-        s->state = DONE;
-        turn = o->oldest == w->ticket;
-        sksi_lock_drop(&o->lock);
-        if (turn)
-            send_done(w);
+    if (!sksi_turn_done(&s->turn)) {
+        if (sksi_turns_cut_meanwhile(&o->turns) && sksi_turn_claim(&s->turn))
+            slot_discard(w->crew, s);
+        return;
     }
+    for (;; s = next) {
+        slot_send(w, s);
+        next = slot_of(o, ++ticket);
+        if (!sksi_turns_next(&o->turns, &s->turn, &next->turn))
+            break;
+    }
+    sksi_turns_moved(&o->turns);
 }
 
 void sksi_order_cut(struct sksi_crew *crew)
 {
     struct sksi_order *o = crew->order;
 
-    sksi_lock_take(&o->lock);
-    o->cut = true;
-    sksi_cond_wake(&o->moved);
+    sksi_turns_cut(&o->turns);
     for (uint64_t i = 0; i < o->window; i++) {
         struct slot *s = &o->slots[i];
 
-        if (s->state != DONE)
-            continue;
-        s->state = SENDING;
-        sksi_lock_drop(&o->lock);
-        slot_discard(crew, s);
-        sksi_lock_take(&o->lock);
-        s->state = DONE;
+        if (sksi_turn_claim(&s->turn))
+            slot_discard(crew, s);
     }
-    sksi_lock_drop(&o->lock);
 }
