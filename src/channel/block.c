@@ -12,6 +12,7 @@
  * after that, since the other side takes the item from the waiter itself.
  */
 #include "channel/internal.h"
+#include "channel/told.h"
 
 #include <errno.h>
 
@@ -112,6 +113,12 @@ static int64_t sleep_limit(const struct sksi_op *op, int64_t deadline)
     return due < deadline ? due : deadline;
 }
 
+static void tell(const struct sksi_op *op)
+{
+    if (op->told)
+        op->told->sleeps(op->told->arg);
+}
+
 /* Sleeps until woken.  False when the deadline has passed. */
 static bool sleep_turn(struct sksi_op *op, int64_t deadline)
 {
@@ -121,6 +128,7 @@ static bool sleep_turn(struct sksi_op *op, int64_t deadline)
     int64_t limit = sleep_limit(op, deadline);
     bool in_time = true;
 
+    tell(op);
     sksi_wait_enter(gate, op->side, &w);
     sksi_fence_heavy();
     if (!ready(op))

@@ -56,11 +56,11 @@ enum sksi_kind { SKSI_RING, SKSI_LIST, SKSI_RENDEZVOUS, SKSI_TIMER };
  * be handed back to the channel whole, without an allocation that might fail.  A sender
  * fills reserved items in there. */
 struct sksi_tray {
-    struct sksi_tray *next; /* in the channel's list of trays given back */
-    size_t size;            /* bytes, for the release */
-    uint32_t at, n;         /* items [at, n) are there */
-    uint32_t capacity;      /* items; they lie at tray_at bytes from here */
-    uint64_t from;          /* the index in the channel of the first place */
+    struct sksi_tray *next;    /* in the channel's list of trays given back */
+    size_t size;               /* bytes, for the release */
+    uint32_t at, n;            /* items [at, n) are there */
+    uint32_t capacity;         /* items; they lie at tray_at bytes from here */
+    uint64_t from;             /* the index in the channel of the first place */
     struct sksi_waiter *match; /* (g) rendezvous: the receiver that a reserve holds, or NULL */
 };
 
@@ -72,8 +72,8 @@ struct sks_sender {
     uint32_t quick;         /* reserved the quick way, which is closed until the commit: its size */
     uint32_t turns;         /* as ring.size, for a shared side: its handles take turns */
     bool done;
-    bool in_place;          /* the reservation lies in the channel */
-    _Atomic bool x_full;    /* of the first handle: the channel was full once */
+    bool in_place;       /* the reservation lies in the channel */
+    _Atomic bool x_full; /* of the first handle: the channel was full once */
 };
 
 struct sks_receiver {
@@ -119,7 +119,7 @@ struct sksi_more {
     struct sksi_waits waits[2];
     _Atomic uint64_t x_wakes; /* threads woken through this channel */
     _Atomic uint64_t x_discarded;
-    _Atomic uint32_t x_crowd;  /* RENDEZVOUS: see solo.c */
+    _Atomic uint32_t x_crowd; /* RENDEZVOUS: see solo.c */
     struct sksi_waiter *held; /* (g) RENDEZVOUS: receivers that reservations hold */
     _Atomic int64_t x_due;    /* TIMER */
     int64_t period;           /* (k) TIMER, 0: once */

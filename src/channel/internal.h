@@ -130,13 +130,14 @@ ssize_t sksi_recv_aborted(sks_receiver *rx);
 struct sksi_op {
     ssize_t (*try_once)(struct sksi_op *op);
     struct sksi_chan *ch;
-    sks_sender *tx;   /* one of the two */
+    sks_sender *tx; /* one of the two */
     sks_receiver *rx;
-    void *items;      /* NULL: reserve, peek */
+    void *items; /* NULL: reserve, peek */
     void **slots;
     size_t n;
     int side;
-    uint64_t since; /* ticks at which the wait began, 0: not known yet */
+    uint64_t since;               /* ticks at which the wait began, 0: not known yet */
+    const struct sksi_told *told; /* who is told of a sleep, NULL: nobody */
 };
 
 /* After a try that gave -EAGAIN: waits until the deadline at most.  As try_once, or -ETIMEDOUT. */
@@ -218,8 +219,7 @@ static inline unsigned char *sksi_slot(const struct sksi_chan *ch, uint64_t inde
 /* Do its items go by express? */
 static inline bool sksi_is_express(const struct sksi_chan *ch)
 {
-    return ch->item_size && ch->item_size <= SKSI_EXPRESS &&
-           ch->item_size == sksi_stride(ch);
+    return ch->item_size && ch->item_size <= SKSI_EXPRESS && ch->item_size == sksi_stride(ch);
 }
 
 /* Items of size 0 need no memory, but null must not be counted on from. */
@@ -263,8 +263,7 @@ static inline struct sksi_tray *sksi_back(const struct sksi_chan *ch)
 /* Will nothing be sent any more? */
 static inline bool sksi_recv_over(const struct sksi_chan *ch)
 {
-    return sksi_says(ch, SKSI_SENDERS) & SKSI_GONE ||
-           sksi_says(ch, SKSI_RECEIVERS) & SKSI_REFUSED;
+    return sksi_says(ch, SKSI_SENDERS) & SKSI_GONE || sksi_says(ch, SKSI_RECEIVERS) & SKSI_REFUSED;
 }
 
 /* memcpy with the usual sizes spelled out, so that they become moves. */

@@ -88,8 +88,8 @@ bool sksi_shape_make(struct sksi_shape *s, size_t item_size, size_t capacity,
 
 int sksi_options_check(const sks_channel_options *o)
 {
-    return o && (o->size < sizeof *o || (o->allocator && (!o->allocator->allocate ||
-                                                          !o->allocator->release)))
+    return o && (o->size < sizeof *o ||
+                 (o->allocator && (!o->allocator->allocate || !o->allocator->release)))
                ? EINVAL
                : 0;
 }
@@ -244,8 +244,7 @@ int sks_channel_with(size_t item_size, size_t capacity, const sks_channel_option
     struct sksi_shape s;
     struct sksi_chan *ch;
 
-    if (!tx || !rx || sksi_options_check(o) ||
-        !sksi_shape_make(&s, item_size, capacity, o)) {
+    if (!tx || !rx || sksi_options_check(o) || !sksi_shape_make(&s, item_size, capacity, o)) {
         errno = EINVAL;
         return -1;
     }

@@ -15,6 +15,7 @@
  * lock (send.c, take_back()), and once 0 was returned it stays 0.
  */
 #include "channel/internal.h"
+#include "channel/told.h"
 
 #include <errno.h>
 
@@ -33,8 +34,8 @@ static void side_drop(struct sksi_chan *ch)
 void sksi_receiver_refit(sks_receiver *rx)
 {
     struct sksi_chan *ch = rx->ring.ch;
-    bool plain = ch->kind == SKSI_RING && !sksi_receiver_holds(rx) &&
-                 ch->item_size <= UINT32_MAX && ch->item_size == sksi_stride(ch);
+    bool plain = ch->kind == SKSI_RING && !sksi_receiver_holds(rx) && ch->item_size <= UINT32_MAX &&
+                 ch->item_size == sksi_stride(ch);
     bool quick = !ch->rx.shared && !ch->rx.refused && !sksi_back(ch) && !sksi_fence_real;
     uint32_t size = plain ? (uint32_t)ch->item_size : 0;
 
@@ -329,7 +330,8 @@ static ssize_t recv_once(struct sksi_op *op)
     return op->n == 1 ? try_one(op->rx, op->items) : sksi_try_recv(op->rx, op->items, op->n);
 }
 
-static ssize_t recv_slow(sks_receiver *rx, void *items, size_t n, int64_t deadline)
+static ssize_t recv_slow(sks_receiver *rx, void *items, size_t n, int64_t deadline,
+                         const struct sksi_told *told)
 {
     struct sksi_op op = {
         .try_once = recv_once,
@@ -338,6 +340,7 @@ static ssize_t recv_slow(sks_receiver *rx, void *items, size_t n, int64_t deadli
         .items = items,
         .n = n,
         .side = SKSI_RECEIVERS,
+        .told = told,
     };
 
     return sksi_block(&op, deadline);
@@ -355,7 +358,7 @@ SKSI_APART static int recv_hard(sks_receiver *rx, void *item, int64_t deadline)
         return (int)sksi_result(r);
     r = try_one(rx, item);
     if (r == -EAGAIN && deadline > SKS_NOW)
-        r = recv_slow(rx, item, 1, deadline);
+        r = recv_slow(rx, item, 1, deadline, NULL);
     if (ch->kind == SKSI_RENDEZVOUS)
         sksi_solo_follow(ch);
     return (int)sksi_result(r);
@@ -385,6 +388,14 @@ int sks_receiver_try_recv(sks_receiver *rx, void *item)
     return receive(rx, item, SKS_NOW);
 }
 
+int sksi_receiver_wait(sks_receiver *rx, void *item, int64_t deadline, const struct sksi_told *told)
+{
+    if (rx->ring.ch->kind != SKSI_RENDEZVOUS)
+        return (int)sksi_result(recv_slow(rx, item, 1, deadline, told));
+    told->sleeps(told->arg);
+    return recv_hard(rx, item, deadline);
+}
+
 ssize_t sks_receiver_recv_many(sks_receiver *rx, void *items, size_t n, int64_t deadline)
 {
     ssize_t r;
@@ -395,6 +406,6 @@ ssize_t sks_receiver_recv_many(sks_receiver *rx, void *items, size_t n, int64_t 
         return recv_hard(rx, items, deadline);
     r = sksi_try_recv(rx, items, n);
     if (r == -EAGAIN && deadline > SKS_NOW)
-        r = recv_slow(rx, items, n, deadline);
+        r = recv_slow(rx, items, n, deadline, NULL);
     return sksi_result(r);
 }

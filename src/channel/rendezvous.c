@@ -131,8 +131,7 @@ ssize_t sksi_meet_try_recv(sks_receiver *rx, void *item)
 bool sksi_meet_ready(const struct sksi_chan *ch, int side)
 {
     /* relaxed: hint; a queue's first changes under the gate's lock. */
-    return sksi_says(ch, side == SKSI_SENDERS ? SKSI_RECEIVERS : SKSI_SENDERS) &
-           SKSI_WAITING;
+    return sksi_says(ch, side == SKSI_SENDERS ? SKSI_RECEIVERS : SKSI_SENDERS) & SKSI_WAITING;
 }
 
 bool sksi_meet_offered(struct sksi_chan *ch, int side, const struct sksi_parker *own)

@@ -61,8 +61,7 @@ static inline uint64_t reserve_quick(sks_sender *tx, uint64_t n, void **slots)
     uint64_t tail = sksi_ring_tail(t), here = t->mask + 1 - (tail & t->mask);
 
     /* relaxed: hint, read again after the publish. */
-    if (t->size == 0 || tail >= t->limit ||
-        atomic_load_explicit(&t->x_flags, memory_order_relaxed))
+    if (t->size == 0 || tail >= t->limit || atomic_load_explicit(&t->x_flags, memory_order_relaxed))
         return 0;
     if (here > t->limit - tail)
         here = t->limit - tail;

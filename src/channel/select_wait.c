@@ -248,8 +248,8 @@ static void pass_on(const sks_select *sel, int woken, int chosen, unsigned flags
     if (woken < 0 || (woken == chosen && !(flags & SKS_SELECT_READY)))
         return;
     a = &sel->arms[woken];
-    if (arm_ready(a) && (a->ch->kind == SKSI_RENDEZVOUS ||
-                         sksi_says(a->ch, sksi_arm_side(a)) & SKSI_WAITING))
+    if (arm_ready(a) &&
+        (a->ch->kind == SKSI_RENDEZVOUS || sksi_says(a->ch, sksi_arm_side(a)) & SKSI_WAITING))
         sksi_wake(a->ch, sksi_arm_side(a), 1);
 }
 

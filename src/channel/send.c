@@ -13,6 +13,7 @@
  * An abort is looser: an item that crosses it counts as sent, and is discarded.
  */
 #include "channel/internal.h"
+#include "channel/told.h"
 
 #include <errno.h>
 
@@ -70,8 +71,8 @@ static bool list_extend(struct sksi_chan *ch, uint64_t tail, uint64_t want)
 
     while (m->tx_last_end - tail < want) {
         size_t at = sksi_items_at(ch, sizeof(struct sksi_block)), align = sksi_item_align(ch);
-        struct sksi_block *b = sksi_chan_alloc(ch, at + SKSI_BLOCK_ITEMS * sksi_stride(ch),
-                                               align > 16 ? align : 16);
+        struct sksi_block *b =
+            sksi_chan_alloc(ch, at + SKSI_BLOCK_ITEMS * sksi_stride(ch), align > 16 ? align : 16);
 
         if (!b)
             return false;
@@ -359,7 +360,8 @@ static ssize_t send_once(struct sksi_op *op)
     return op->n == 1 ? try_one(op->tx, op->items) : sksi_try_send(op->tx, op->items, op->n);
 }
 
-static ssize_t send_slow(sks_sender *tx, const void *items, size_t n, int64_t deadline)
+static ssize_t send_slow(sks_sender *tx, const void *items, size_t n, int64_t deadline,
+                         const struct sksi_told *told)
 {
     struct sksi_op op = {
         .try_once = send_once,
@@ -368,6 +370,7 @@ static ssize_t send_slow(sks_sender *tx, const void *items, size_t n, int64_t de
         .items = (void *)(uintptr_t)items,
         .n = n,
         .side = SKSI_SENDERS,
+        .told = told,
     };
 
     return sksi_block(&op, deadline);
@@ -385,7 +388,7 @@ SKSI_APART static int send_hard(sks_sender *tx, const void *item, int64_t deadli
         return r == 1 ? 0 : (int)sksi_result(r);
     r = try_one(tx, item);
     if (r == -EAGAIN && deadline > SKS_NOW)
-        r = send_slow(tx, item, 1, deadline);
+        r = send_slow(tx, item, 1, deadline, NULL);
     if (ch->kind == SKSI_RENDEZVOUS)
         sksi_solo_follow(ch);
     return r == 1 ? 0 : (int)sksi_result(r);
@@ -413,6 +416,19 @@ int sks_sender_try_send(sks_sender *tx, const void *item)
     return send_item(tx, item, SKS_NOW);
 }
 
+int sksi_sender_wait(sks_sender *tx, const void *item, int64_t deadline,
+                     const struct sksi_told *told)
+{
+    ssize_t r;
+
+    if (tx->ring.ch->kind == SKSI_RENDEZVOUS) {
+        told->sleeps(told->arg);
+        return send_hard(tx, item, deadline);
+    }
+    r = send_slow(tx, item, 1, deadline, told);
+    return r == 1 ? 0 : (int)sksi_result(r);
+}
+
 ssize_t sks_sender_send_many(sks_sender *tx, const void *items, size_t n, int64_t deadline)
 {
     const struct sksi_chan *ch = tx->ring.ch;
@@ -428,7 +444,7 @@ ssize_t sks_sender_send_many(sks_sender *tx, const void *items, size_t n, int64_
         ssize_t r = sksi_try_send(tx, from + sent * ch->item_size, n - sent);
 
         if (r == -EAGAIN && deadline > SKS_NOW)
-            r = send_slow(tx, from + sent * ch->item_size, n - sent, deadline);
+            r = send_slow(tx, from + sent * ch->item_size, n - sent, deadline, NULL);
         if (r < 0)
             return sent ? (ssize_t)sent : sksi_result(r);
         sent += (size_t)r;

@@ -275,8 +275,7 @@ void sksi_solo_leave(struct sksi_chan *ch)
     atomic_store_explicit(&m->x_crowd, SAID, memory_order_relaxed); /* relaxed: owner, under (g) */
     for (int side = SKSI_SENDERS; side <= SKSI_RECEIVERS; side++) {
         /* relaxed: hint, ordered by the fences. */
-        atomic_fetch_or_explicit(sksi_gate_word(&ch->gate, side), SKSI_CROWD,
-                                 memory_order_relaxed);
+        atomic_fetch_or_explicit(sksi_gate_word(&ch->gate, side), SKSI_CROWD, memory_order_relaxed);
     }
     sksi_fence_heavy();
     waits = sksi_ring_tail_hint(&ch->tx.ring) != sksi_ring_head_hint(&ch->rx.ring);

@@ -11,6 +11,8 @@
 
 #include <errno.h>
 
+#include "channel/told.h"
+
 int sksi_inlet_make(struct sksi_inlet *in, const struct sksi_crew *crew, unsigned which)
 {
     in->which = which;
@@ -64,11 +66,12 @@ static int taken(struct sks_worker *w, size_t i, size_t at)
 
 static int wait_one(struct sks_worker *w, void *item, int64_t deadline)
 {
+    struct sksi_told told = {sksi_clock_sleeps_in, w};
     int rc;
 
-    sksi_clock_to(w, SKSI_WAIT_IN);
-    rc = sks_receiver_recv_until(w->inlet->rx[0], item, deadline);
-    sksi_clock_to(w, SKSI_BUSY);
+    sksi_clock_wait(w, SKSI_WAIT_IN);
+    rc = sksi_receiver_wait(w->inlet->rx[0], item, deadline, &told);
+    sksi_clock_waited(w);
     return rc;
 }
 

@@ -233,6 +233,8 @@ struct sks_worker {
     int item_code;            /* from the last sks_item_fail() */
     uint32_t emitted, failed; /* in this call */
     uint32_t stride, stride_left;
+    int32_t wait_weight, wait_every, wait_left; /* clock.c */
+    int64_t waited_at;
     size_t held; /* items in `items` that have no outcome yet */
     uint64_t ticket;
     char fail_text[SKSI_TEXT];
@@ -411,6 +413,11 @@ void sksi_worker_lost(struct sks_worker *w);
 void sksi_clock_start(struct sks_worker *w);
 void sksi_clock_to(struct sks_worker *w, enum sksi_doing doing);
 void sksi_clock_stride(struct sks_worker *w);
+/* Around a wait that may be short, and when it is not (struct sksi_told). */
+void sksi_clock_wait(struct sks_worker *w, enum sksi_doing doing);
+void sksi_clock_waited(struct sks_worker *w);
+void sksi_clock_sleeps_in(void *worker);
+void sksi_clock_sleeps_out(void *worker);
 struct sksi_times {
     int64_t ns[SKSI_DOINGS];
     enum sksi_doing doing;

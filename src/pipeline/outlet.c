@@ -7,6 +7,7 @@
  * for the first that has room.  An item that nobody wants any more is counted and
  * discarded here, so the caller need not look at it again.
  */
+#include "channel/told.h"
 #include "pipeline/internal.h"
 #include "pipeline/quick.h"
 
@@ -66,12 +67,13 @@ void sksi_outlet_close(struct sksi_outlet *out, size_t i)
 
 static int send_one(struct sks_worker *w, struct sksi_outlet *out, size_t i, const void *item)
 {
+    struct sksi_told told = {sksi_clock_sleeps_out, w};
     int rc = sks_sender_try_send(out->tx[i], item);
 
     if (rc < 0 && errno == EAGAIN) {
-        sksi_clock_to(w, SKSI_WAIT_OUT);
-        rc = sks_sender_send(out->tx[i], item);
-        sksi_clock_to(w, SKSI_BUSY);
+        sksi_clock_wait(w, SKSI_WAIT_OUT);
+        rc = sksi_sender_wait(out->tx[i], item, SKS_NEVER, &told);
+        sksi_clock_waited(w);
     }
     if (rc < 0)
         sksi_outlet_close(out, i);

@@ -341,6 +341,30 @@ static void snapshot_counts_the_item_in_hand(void **state)
     free(b);
 }
 
+/* Waits that come thick and fast are timed by samples. */
+static void times_of_a_stage_add_up(void **state)
+{
+    struct book *b = book_new(BOOK_MAX);
+    sks_pipeline *p = pipeline_new(b);
+    sks_receipt *r;
+
+    (void)state;
+    ok(p, sks_pipeline_source(p, "read", feed, b, NULL));
+    ok(p, sks_pipeline_sink(p, "write", sink_in_order, b, NULL));
+    ok(p, sks_pipeline_link(p, "read", "write", "chan:?items=4"));
+    assert_int_equal(run(p, &r), 0);
+    for (size_t i = 0; i < r->n_stages; i++) {
+        const sks_stage_receipt *s = &r->stages[i];
+
+        assert_true(s->busy_ns >= 0 && s->wait_in_ns >= 0 && s->wait_out_ns >= 0);
+        assert_true(s->busy_ns + s->wait_in_ns + s->wait_out_ns <= r->elapsed_ns + 1);
+    }
+    book_check(b);
+    sks_receipt_free(r);
+    sks_pipeline_free(p);
+    free(b);
+}
+
 SKS_TESTS("pipeline/receipt", cmocka_unit_test(verdict_names_the_narrow_stage),
           cmocka_unit_test(verdict_of_a_running_pipeline_looks_at_the_links),
           cmocka_unit_test(verdict_prefers_the_stage_further_down),
@@ -348,4 +372,5 @@ SKS_TESTS("pipeline/receipt", cmocka_unit_test(verdict_names_the_narrow_stage),
           cmocka_unit_test(text_is_a_table), cmocka_unit_test(text_fits_the_room_like_snprintf),
           cmocka_unit_test(dot_draws_the_graph), cmocka_unit_test(balance_finds_what_is_missing),
           cmocka_unit_test(snapshot_before_any_run_is_empty),
-          cmocka_unit_test(snapshot_counts_the_item_in_hand))
+          cmocka_unit_test(snapshot_counts_the_item_in_hand),
+          cmocka_unit_test(times_of_a_stage_add_up))
