@@ -170,23 +170,28 @@ APART static int emit_hard(struct sks_worker *w, const void *item)
     return emit(w, -1, item);
 }
 
-APART static int emit_refused(struct sks_worker *w, const void *item)
+APART static int emit_slow(struct sks_worker *w, const void *item)
 {
-    return refused(w, 0, item);
+    return sksi_outlet_send(w, -1, item);
+}
+
+/* Sent, and somebody is to be told: or it has come back. */
+APART static int emit_flags(struct sks_worker *w, const void *item)
+{
+    return sks_sender_sent_(w->tx) ? refused(w, 0, item) : 0;
 }
 
 int sks_emit(sks_worker *w, const void *item)
 {
-    int rc;
-
     if (!w->tx)
         return emit_hard(w, item);
     sksi_count(&w->x_out, 1);
     w->emitted++;
-    rc = sksi_quick_give(w->tx, item);
-    if (rc > 0)
-        return 0;
-    return rc == 0 ? sksi_outlet_send(w, -1, item) : emit_refused(w, item);
+    if (!sksi_quick_give(w->tx, item))
+        return emit_slow(w, item);
+    if (sksi_quick_sent_flags((struct sksi_ring_tx *)w->tx))
+        return emit_flags(w, item);
+    return 0;
 }
 
 int sks_emit_to(sks_worker *w, const char *stage, const void *item)

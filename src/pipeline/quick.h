@@ -38,30 +38,22 @@ static inline bool sksi_quick_take(sks_receiver *rx, void *item)
     return took;
 }
 
-/* 1: sent.  0: not yet asked.  -1: nobody takes it, errno is set. */
-static inline int sksi_quick_give(sks_sender *tx, const void *item)
+/* True: it has been sent, and sksi_quick_sent_flags() says whether that was all.  False: not
+ * yet asked, or not one of the usual sizes: a copy by a call would give the caller a frame. */
+static inline bool sksi_quick_give(sks_sender *tx, const void *item)
 {
     struct sksi_ring_tx *t = (struct sksi_ring_tx *)tx;
-    bool sent;
 
     switch (t->size) {
-    case 0:
-        return 0;
     case 8:
-        sent = sksi_quick_send(t, item, 8);
-        break;
+        return sksi_quick_send(t, item, 8);
     case 16:
-        sent = sksi_quick_send(t, item, 16);
-        break;
+        return sksi_quick_send(t, item, 16);
     case 64:
-        sent = sksi_quick_send(t, item, 64);
-        break;
+        return sksi_quick_send(t, item, 64);
     default:
-        sent = sksi_quick_send(t, item, t->size);
+        return false;
     }
-    if (!sent)
-        return 0;
-    return sksi_quick_sent_flags(t) && sks_sender_sent_(tx) ? -1 : 1;
 }
 
 #endif
