@@ -29,7 +29,9 @@
  *
  * LEAVING  The general way (rendezvous.c) queues up offers under a lock.  Whoever needs it says
  * CROWD in both words.  A side that waits here gives up when it sees that, and goes on there; the
- * one that called waits for it, so that no try of its own misses who was waiting.
+ * one that called waits for it, so that no try of its own misses who was waiting.  That needs no
+ * fence: a sleeper has queued up under the gate's lock, so its index is seen; whoever does not
+ * sleep yet has only just come, and looks for CROWD once more under the lock before it does.
  */
 #include "channel/internal.h"
 
@@ -134,8 +136,8 @@ static bool withdraw(struct sksi_chan *ch, int side, uint64_t k)
     sksi_fence_heavy();
     done = met(ch, side, k);
     if (done) {
-        /* [R1] the item is in its place; [R2] the one before has been copied out. */
-        atomic_store_explicit(mine, k + 1, memory_order_release);
+        /* relaxed: fence, the heavy one above publishes what was done before. */
+        atomic_store_explicit(mine, k + 1, memory_order_relaxed);
     }
     sksi_lock_drop(&ch->gate.lock);
     return done;
@@ -274,10 +276,9 @@ void sksi_solo_leave(struct sksi_chan *ch)
     }
     atomic_store_explicit(&m->x_crowd, SAID, memory_order_relaxed); /* relaxed: owner, under (g) */
     for (int side = SKSI_SENDERS; side <= SKSI_RECEIVERS; side++) {
-        /* relaxed: hint, ordered by the fences. */
+        /* relaxed: hint, ordered by the gate's lock. */
         atomic_fetch_or_explicit(sksi_gate_word(&ch->gate, side), SKSI_CROWD, memory_order_relaxed);
     }
-    sksi_fence_heavy();
     waits = sksi_ring_tail_hint(&ch->tx.ring) != sksi_ring_head_hint(&ch->rx.ring);
     sksi_lock_drop(&ch->gate.lock);
     sksi_wake(ch, SKSI_SENDERS, UINT64_MAX);

@@ -12,6 +12,10 @@
  *
  * WAITING itself carries no data, so setting and clearing it is relaxed; its order
  * against the items comes from the fences that gate.h draws.
+ *
+ * R2 and A2 are for a waiter that acts on its claim before wait_leave.  None in src/channel
+ * does: a claim is made under the lock of the gate it is for, and wait_leave takes that
+ * lock once more.
  */
 #include "wait/gate.h"
 
