@@ -126,6 +126,37 @@ static void await_tx_gone(void)
     CHECK(item_recv(rxs[0], SKS_NOW) == 1);
 }
 
+/* ---- the second channel of a pair -------------------------------------- */
+
+/* Its struct sksi_more is made by the first who needs it, and it is not the one that says how to
+ * allocate. */
+static sks_stream *streams[2];
+
+static void full_pair(void)
+{
+    uint64_t id = 1;
+
+    CHECK(sks_stream_pair(sizeof id, 1, &streams[0], &streams[1]) == 0);
+    CHECK(sks_stream_send(streams[1], &id) == 0);
+}
+
+static void send_to_full_pair(void)
+{
+    uint64_t id = 2;
+
+    CHECK(sks_stream_send(streams[1], &id) == -1 && errno == EPIPE);
+}
+
+static void close_pair_0(void)
+{
+    sks_stream_close(streams[0]);
+}
+
+static void finish_pair(void)
+{
+    sks_stream_close(streams[1]);
+}
+
 #define MODEL(n, up, bound, ...)                                                                   \
     {                                                                                              \
         .name = n, .setup = up, .thread = {__VA_ARGS__}, .finish = items_finish,                   \
@@ -144,6 +175,11 @@ static const struct model models[] = {
     MODEL("send, abort", ring_1, 2, send_and_abort, recv_to_abort),
     MODEL("gone, sender", ring_1, 0, await_rx_gone, only_close_rx),
     MODEL("gone, receiver", ring_1, 0, send_and_close, await_tx_gone),
+    {.name = "close of a pair, full send",
+     .setup = full_pair,
+     .thread = {send_to_full_pair, close_pair_0},
+     .preemptions = 2,
+     .finish = finish_pair},
 };
 
 int main(int argc, char **argv)

@@ -97,6 +97,18 @@ static void see_end(void)
         CHECK(told[0] == 1);
 }
 
+/* What the waker did is visible with the claim alone, before the gate's lock is taken again. */
+static void await_wake(void)
+{
+    struct sksi_parker parker = {0};
+    struct sksi_waiter w = {.parker = &parker};
+
+    sksi_wait_enter(&places[0].gate, SKSI_RECEIVERS, &w);
+    if (sksi_wait_park(&parker, SOON))
+        CHECK(told[0] == 1);
+    sksi_wait_leave(&places[0].gate, SKSI_RECEIVERS, &w);
+}
+
 /* ---- one parker in two gates ------------------------------------------- */
 
 static bool select_turn(int64_t deadline)
@@ -157,6 +169,7 @@ static const struct model models[] = {
      .finish = finish_gates},
     {.name = "end", .setup = clear, .thread = {receive, end}, .finish = finish_gates},
     {.name = "wait for the end", .setup = clear, .thread = {await_end, end}},
+    {.name = "claim", .setup = clear, .thread = {await_wake, wake_0}, .finish = finish_gates},
     {.name = "select", .setup = clear, .thread = {select_soon, wake_0}, .finish = finish_gates},
     {.name = "select, two wakes",
      .setup = clear,

@@ -26,6 +26,14 @@ static void meets(void)
     set_up(0, 0);
 }
 
+/* The short way was left before. */
+static void crowds(void)
+{
+    meets();
+    for (int i = 0; i < 2; i++)
+        sks_sender_close(sks_sender_dup(txs[i]));
+}
+
 static void receivers(void)
 {
     for (int i = 0; i < 2; i++)
@@ -129,9 +137,11 @@ static const struct model models[] = {
     MODEL("one arm ready", rings, 0, select_one, send_0),
     MODEL("deadline", rings, 0, select_soon, send_0),
     MODEL("end", rings, 0, select_end, close_1),
-    MODEL("meet, deadline", meets, 1, select_soon, send_0_soon),
-    MODEL("meet, send", meets, 2, select_send, recv_0),
-    MODEL("meet", meets, 2, select_one, send_0),
+    MODEL("meet, deadline", crowds, 2, select_soon, send_0_soon),
+    MODEL("meet, send, short way", meets, 1, select_send, recv_0),
+    MODEL("meet, short way", meets, 1, select_one, send_0),
+    MODEL("meet, send", crowds, 3, select_send, recv_0),
+    MODEL("meet", crowds, 3, select_one, send_0),
     MODEL("two senders", rings, 2, select_both, send_0, send_1),
 };
 
