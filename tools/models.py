@@ -57,8 +57,14 @@ class Models:
              WARNINGS + ["-I" + os.path.join(self.tree, "src"),
                          "-I" + os.path.join(self.tree, "include"),
                          "-I" + os.path.join(self.top, "model"),
-                         "-c", os.path.join(top, source), "-o", target])
+                         "-MMD", "-c", os.path.join(top, source), "-o", target])
         return target
+
+    def includes(self, source, header):
+        """Does a source that was compiled here include this header, however far down?"""
+        name = os.path.join(self.out, source.replace("/", "_")[:-2] + ".d")
+        with open(name, encoding="utf-8") as f:
+            return any(word.endswith("/" + header) for word in f.read().split())
 
     def build(self, jobs=2):
         """All of it.  Returns {name: program}."""
