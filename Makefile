@@ -53,8 +53,9 @@ model:
 	@tools/model
 
 mutants:
-	@tools/setup.sh build
+	@tools/setup.sh build check
 	@tools/weaken
+	@tools/weaken --tsan
 
 stress:
 	@tools/setup.sh build check
