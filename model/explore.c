@@ -6,6 +6,7 @@
  *   PROGRAM --replay MODEL MODE PATH
  *
  * --bound N explores N preemptions at most, 0: all of them, whatever the model says.
+ * --stop ends at the first failure, and looks for it further than a whole run may take.
  * What a failure prints can be run again alone: --replay says the operations of that
  * one run.  --max stops a model after so many runs; it says so, and counts as skipped.
  */
@@ -57,6 +58,8 @@ static void run_model(const struct model *given)
 
     if (options.bound != UINT_MAX)
         copy.preemptions = options.bound;
+    else if (options.stop && given->preemptions_to_stop)
+        copy.preemptions = given->preemptions_to_stop;
     good = search_all(m, options.max, &count);
     if (m->breaks) {
         bool found = !good && strstr(failure, m->breaks);
@@ -140,8 +143,7 @@ int explore_main(int argc, char **argv, const char *suite, const struct model *m
         if (options.only && !strstr(models[i].name, options.only))
             continue;
         for (int real = 1; real >= 0; real--) {
-            if (models[i].mode == (real ? EXPLORE_ASYM : EXPLORE_REAL) ||
-                (options.stop && failed))
+            if (models[i].mode == (real ? EXPLORE_ASYM : EXPLORE_REAL) || (options.stop && failed))
                 continue;
             sksi_fence_real = real;
             run_model(&models[i]);

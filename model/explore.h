@@ -38,6 +38,8 @@ struct model {
     enum explore_mode mode;
     /* Part of what must go wrong in some run; NULL: nothing may. */
     const char *breaks;
+    /* As preemptions, for a search that stops at the first fault; 0: the same. */
+    unsigned preemptions_to_stop;
 };
 
 /* Runs the models; what main() returns. */

@@ -106,7 +106,13 @@ static void abort_it(void)
 static const struct model models[] = {
     MODEL("three", EXPLORE_BOTH, 1, send_3, recv_3),
     MODEL("sender gives up", EXPLORE_ASYM, 1, recv_1_to_abort, abort_it, send_2_to_abort),
-    MODEL("receiver gives up", EXPLORE_ASYM, 2, send_3_to_abort, recv_3_to_abort, abort_it),
+    {.name = "receiver gives up",
+     .setup = meet,
+     .thread = {send_3_to_abort, recv_3_to_abort, abort_it},
+     .finish = items_finish,
+     .preemptions = 2,
+     .preemptions_to_stop = 3,
+     .mode = EXPLORE_ASYM},
 };
 
 int main(int argc, char **argv)
