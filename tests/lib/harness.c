@@ -323,6 +323,16 @@ static enum result test_run(const struct CMUnitTest *test)
     return result;
 }
 
+/* nohup, a shell's background job and some daemons start programs with signals ignored. */
+static void signals_default(void)
+{
+    static const int signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGPIPE,
+                                  SIGCHLD, SIGALRM, SIGUSR1, SIGUSR2};
+
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_DFL);
+}
+
 int sks_test_main(const char *suite, const struct CMUnitTest *tests, size_t n)
 {
     static const char *const marks[] = {"[       OK ]", "[  FAILED  ]", "[  SKIPPED ]"};
@@ -330,6 +340,7 @@ int sks_test_main(const char *suite, const struct CMUnitTest *tests, size_t n)
     size_t count[3] = {0};
     sigset_t chld;
 
+    signals_default();
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_BLOCK, &chld, NULL);
