@@ -59,7 +59,7 @@ typedef struct sks_stage_options {
     bool ordered;          /* a transform's outputs leave in the order of its inputs (of their
                               arrival, with several input links) */
     unsigned window;       /* ordered: items between the oldest unfinished and the newest;
-                              default 4 x workers */
+                              default 8 x workers */
     size_t item_size;      /* bytes of an output item; default sizeof(void *) */
     unsigned batch;        /* sks_pipeline_batch_stage(): most items a call; default 16 */
     int64_t linger_ns;     /* and how long a part-filled batch may wait for more; default 0:

@@ -136,7 +136,7 @@ static int options_check(sks_pipeline *p, sks_stage_options *o, enum sksi_role r
     if (o->workers == 0)
         o->workers = 1;
     if (o->window == 0)
-        o->window = 4 * o->workers;
+        o->window = 8 * o->workers;
     if (o->item_size == 0)
         o->item_size = sizeof(void *);
     if (o->batch == 0)

@@ -16,7 +16,8 @@
  * lost with its worker.
  *
  * INTAKE  One worker at a time takes an item and draws its ticket.  That is short, but for
- * a wait for an item or for a place in the window; the others spin, then sleep.
+ * a wait for an item or for a place in the window; the others yield, then sleep: who they
+ * wait for may be ready and without a CPU, and to let it run costs less than to be woken by it.
  *
  * BOUNDS  No ticket is drawn beyond oldest + window.  A ticket keeps at most
  * KEPT_MAX items, the next one waits for the turn.  With no memory to keep an item it
@@ -30,12 +31,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include "wait/spin.h"
 #include "wait/turns.h"
 
 #define KEPT_MAX 1024
 #define KEPT_FIRST 4
 #define GLANCES 16 /* at the intake, before the clock is asked */
+#define YIELDS 20
 
 struct slot {
     alignas(SKSI_CACHE_LINE) struct sksi_turn turn;
@@ -50,7 +51,6 @@ struct sksi_order {
     alignas(SKSI_CACHE_LINE) struct sksi_lock intake;
     uint64_t next;   /* ticket */
     uint64_t oldest; /* as it was when it was looked at */
-    struct sksi_spin_hint intake_hint, window_hint;
 
     alignas(SKSI_CACHE_LINE) struct sksi_turns turns;
 
@@ -100,7 +100,6 @@ static bool intake_free(const struct sksi_order *o)
 static void intake_wait(struct sks_worker *w)
 {
     struct sksi_order *o = w->crew->order;
-    struct sksi_spin spin;
 
     for (int i = 0; i < GLANCES; i++) {
         sksi_pause();
@@ -108,14 +107,11 @@ static void intake_wait(struct sks_worker *w)
             return;
     }
     sksi_clock_to(w, SKSI_WAIT_IN);
-    sksi_spin_start(&spin, &o->intake_hint, false, SKS_NEVER);
-    while (sksi_spin_more(&spin)) {
-        if (intake_free(o) && sksi_lock_try(&o->intake)) {
-            sksi_spin_learn(&spin, &o->intake_hint, true);
+    for (int i = 0; i < YIELDS; i++) {
+        sksi_yield();
+        if (intake_free(o) && sksi_lock_try(&o->intake))
             return;
-        }
     }
-    sksi_spin_learn(&spin, &o->intake_hint, false);
     sksi_lock_take(&o->intake);
 }
 
@@ -130,17 +126,13 @@ static bool window_open(struct sksi_order *o)
 static void window_wait(struct sks_worker *w)
 {
     struct sksi_order *o = w->crew->order;
-    struct sksi_spin spin;
 
     sksi_clock_to(w, SKSI_WAIT_IN);
-    sksi_spin_start(&spin, &o->window_hint, false, SKS_NEVER);
-    while (sksi_spin_more(&spin)) {
-        if (window_open(o)) {
-            sksi_spin_learn(&spin, &o->window_hint, true);
+    for (int i = 0; i < YIELDS; i++) {
+        sksi_yield();
+        if (window_open(o))
             return;
-        }
     }
-    sksi_spin_learn(&spin, &o->window_hint, false);
     sksi_turns_await_passed(&o->turns, o->next - o->window);
 }
 
